@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// Named columns of little-endian numbers, to be written together.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -124,18 +124,17 @@ fn leading_digits(hash: &[u8], bytes: usize) -> String {
 /// Writes a file so that a reader sees all of it or nothing.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), BenchError> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(BenchError::writing(directory))?;
-    let file = tempfile::NamedTempFile::new_in(directory).map_err(BenchError::writing(directory))?;
-    std::fs::write(file.path(), content).map_err(BenchError::writing(path))?;
-    let persisted = file.persist(path).map_err(|error| error.error);
-    persisted.map(drop).map_err(BenchError::writing(path))
+    std::fs::create_dir_all(directory).when_writing(directory)?;
+    let file = tempfile::NamedTempFile::new_in(directory).when_writing(directory)?;
+    std::fs::write(file.path(), content).when_writing(path)?;
+    file.persist(path).map(drop).when_writing(path)
 }
 
 /// Every file below a directory.
 pub(crate) fn files_below(directory: &Path) -> Result<Vec<PathBuf>, BenchError> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(BenchError::reading(directory))? {
-        let path = entry.map_err(BenchError::reading(directory))?.path();
+    for entry in std::fs::read_dir(directory).when_reading(directory)? {
+        let path = entry.when_reading(directory)?.path();
         files.extend(if path.is_dir() { files_below(&path)? } else { vec![path] });
     }
     Ok(files)
@@ -143,7 +142,7 @@ pub(crate) fn files_below(directory: &Path) -> Result<Vec<PathBuf>, BenchError> 
 
 /// Bytes of these files.
 pub(crate) fn bytes_of(files: &[PathBuf]) -> Result<u64, BenchError> {
-    let bytes = files.iter().map(|path| Ok(path.metadata().map_err(BenchError::reading(path))?.len()));
+    let bytes = files.iter().map(|path| Ok(path.metadata().when_reading(path)?.len()));
     bytes.sum()
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::BenchError;
 use crate::cache::files_below;
+use crate::{BenchError, Failing};
 
 /// Where LanceDB's files lie in a store's directory.
 const IMMUTABLE: &str = "lance";
@@ -16,15 +16,15 @@ const IMMUTABLE: &str = "lance";
 /// A copy beside the store, which is gone when it is dropped.
 pub(crate) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
     let beside = store.parent().unwrap_or(Path::new("."));
-    let copy = TempDir::with_prefix_in("working-", beside).map_err(BenchError::writing(beside))?;
+    let copy = TempDir::with_prefix_in("working-", beside).when_writing(beside)?;
     for from in files_below(store)? {
         let below = from.strip_prefix(store).unwrap_or(&from);
         let to = copy.path().join(below);
         let folder = to.parent().unwrap_or(copy.path());
-        std::fs::create_dir_all(folder).map_err(BenchError::writing(folder))?;
+        std::fs::create_dir_all(folder).when_writing(folder)?;
         let is_linked = below.starts_with(IMMUTABLE) && std::fs::hard_link(&from, &to).is_ok();
         if !is_linked {
-            std::fs::copy(&from, &to).map_err(BenchError::writing(&to))?;
+            std::fs::copy(&from, &to).when_writing(&to)?;
         }
     }
     Ok(copy)

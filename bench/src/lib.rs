@@ -33,3 +33,4 @@ pub mod sessions;
 mod stats;
 
 pub use error::BenchError;
+use error::Failing;

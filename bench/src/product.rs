@@ -6,7 +6,7 @@ use mainpoint::config::{Config, MemoryConfig};
 use mainpoint::{app, models};
 use mainpoint_engine::{Engine, EngineConfig};
 
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// What the product would run with.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Product {
 
     /// Starts the engine.
     pub(crate) fn start(&self) -> Result<Engine, BenchError> {
-        Engine::start(&self.engine).map_err(BenchError::engine("starting"))
+        Engine::start(&self.engine).in_engine("starting")
     }
 
     /// The keys and values that a started program needs to read with the same model.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mainpoint_store::{Retain, Store, StoreConfig};
 
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// Longer than any study.
 const NEVER: Duration = Duration::from_secs(7 * 86_400);
@@ -28,5 +28,5 @@ pub(crate) async fn open(directory: &Path, vector_width: usize) -> Result<Store,
         recent_bytes: 256 << 20,
         cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
-    Store::open(config).await.map_err(BenchError::store("opening"))
+    Store::open(config).await.in_store("opening")
 }

@@ -43,11 +43,9 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         .map(|arm| Line::new([arm.name()], &bench, &format!("mainpoint - {}", arm.name())))
         .collect();
     let columns = [column("mainpoint's F1 more", "f1", 3), column("95 % interval", "f1", 3).bounds()];
-    if !options.prompts_only {
-        report.add("Differences, question by question", "", table_of(&report.rows, &["than"], &differences, &columns));
-    }
+    report.add("Differences, question by question", "", table_of(&report.rows, &["than"], &differences, &columns));
     keep(options, &bench, asked)?;
-    report.publish(&options.out, &bench, "Answers", "answers.jsonl")
+    report.publish(&options.play.out, &bench, "Answers", "answers.jsonl")
 }
 
 fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
@@ -77,9 +75,9 @@ fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
     let quoted = each(|one| one.forwarded.quotes.len());
     rows.push(row("quoted_turns", &mainpoint, mean(&quoted).into()));
     rows.push(row("precision", &mainpoint, resamples.ratio(&each(|one| one.forwarded.evidence_quoted()), &quoted)));
-    let block = each(|one| one.forwarded.block);
+    let block = each(|one| one.forwarded.block.tokens);
     rows.push(row("block_tokens", &mainpoint, mean(&block).into()));
-    let wrapping = each(|one| one.forwarded.block.saturating_sub(one.forwarded.words));
+    let wrapping = each(|one| one.forwarded.block.tokens.saturating_sub(one.forwarded.block.words));
     rows.push(row("wrapping", &mainpoint, resamples.ratio(&wrapping, &block)));
     rows
 }
@@ -111,5 +109,5 @@ fn keep(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), Ben
         });
         text.push_str(&format!("{line}\n"));
     }
-    write_whole(&options.cache.join("answers").join(format!("{bench}-prompts.jsonl")), text.as_bytes())
+    write_whole(&options.play.cache.join("answers").join(format!("{bench}-prompts.jsonl")), text.as_bytes())
 }

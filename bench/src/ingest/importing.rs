@@ -14,10 +14,10 @@ use mainpoint_tests::proxy::Home;
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
-use crate::BenchError;
 use crate::product::overrides;
 use crate::progress::Progress;
 use crate::running::usage;
+use crate::{BenchError, Failing};
 
 /// What is imported, into which store.
 #[derive(Debug)]
@@ -108,8 +108,7 @@ impl Importer {
         let kill = watched.child.kill().await;
         kill.map_err(|error| watched.failed(&format!("it cannot be killed: {error}")))?;
         let journal = self.home.data().join(JOURNAL);
-        let written = std::fs::metadata(&journal).and_then(|found| found.modified());
-        let written = written.map_err(BenchError::reading(journal))?;
+        let written = std::fs::metadata(&journal).and_then(|found| found.modified()).when_reading(journal)?;
         Ok((watched.run, killed.duration_since(written).unwrap_or_default()))
     }
 
@@ -121,7 +120,7 @@ impl Importer {
             return Err(watched.failed("it failed"));
         }
         let output = self.output(name);
-        let text = std::fs::read_to_string(&output).map_err(BenchError::reading(&output))?;
+        let text = std::fs::read_to_string(&output).when_reading(&output)?;
         let summary: Summary = serde_json::from_str(&text).map_err(|error| BenchError::data(output, error))?;
         let peak_mib = summary.peak_memory_bytes.unwrap_or_default() / MEBIBYTE;
         let run = Run { peak_mib: watched.run.peak_mib.max(peak_mib), ..watched.run };
@@ -130,8 +129,8 @@ impl Importer {
 
     fn start(&self, name: &str) -> Result<Watched, BenchError> {
         let (log, output) = (self.home.path().join(format!("{name}.log")), self.output(name));
-        let errors = File::create(&log).map_err(BenchError::writing(&log))?;
-        let answers = File::create(&output).map_err(BenchError::writing(&output))?;
+        let errors = File::create(&log).when_writing(&log)?;
+        let answers = File::create(&output).when_writing(&output)?;
         let settings = overrides(self.reader.as_deref()).into_iter();
         let settings: String = settings.map(|(key, value)| format!("{key} = {value}\n")).collect();
         self.home.configure(&settings);
@@ -147,7 +146,7 @@ impl Importer {
             .stderr(errors)
             .kill_on_drop(true)
             .spawn()
-            .map_err(BenchError::because(format!("{NAME} cannot be started")))?;
+            .because(format!("{NAME} cannot be started"))?;
         Ok(Watched {
             child,
             run: Run::default(),

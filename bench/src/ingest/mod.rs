@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table, table_of};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
-use crate::{BenchError, locate};
+use crate::{BenchError, Failing, locate};
 
 /// What is imported, and where the import is interrupted.
 #[derive(Debug, Clone, Args)]
@@ -86,7 +86,7 @@ const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from st
 /// Any failure of data, files or the program; also an import that loses, repeats or starts over what it had read.
 pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
     let (material, sources) = load(&options.data)?;
-    let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+    let directory = tempfile::tempdir().when_writing("a temporary directory")?;
     let file = directory.path().join("history.jsonl");
     let extent = history::write(&file, &sources, options.tokens as usize)?;
     let note = format!(

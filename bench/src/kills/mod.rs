@@ -25,7 +25,7 @@ use crate::progress::Progress;
 use crate::report::{Line, Report, Row, column, rows_of, table_of};
 use crate::running::program;
 use crate::stats::as_float;
-use crate::{BenchError, locate};
+use crate::{BenchError, Failing, locate};
 
 /// How often the program is ended, and how.
 #[derive(Debug, Clone, Args)]
@@ -137,7 +137,7 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
         ending.end(proxy).await;
         played.slowest_end = played.slowest_end.max(signalled.elapsed());
         let talk;
-        (crowd, talk) = talking.await.map_err(BenchError::because("the clients failed"))?;
+        (crowd, talk) = talking.await.because("the clients failed")?;
         played.talk.add(talk);
         progress.advance(1);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder};
 
 use super::bodies::{AUTHORIZATION, Size};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// A service's base URL and what its requests carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,9 +56,9 @@ impl Destination {
     pub(super) async fn ask(&self, client: &Client, size: Size) -> Result<(), BenchError> {
         let chat = self.chat();
         let sent = self.post(client, size.body()).send().await;
-        let response = sent.map_err(BenchError::request(&chat))?;
+        let response = sent.when_asking(&chat)?;
         let status = response.status();
-        let text = response.text().await.map_err(BenchError::request(&chat))?;
+        let text = response.text().await.when_asking(&chat)?;
         if status.is_success() && text.contains("choices") {
             return Ok(());
         }
@@ -69,7 +69,7 @@ impl Destination {
 /// A client that goes the direct way, speaks HTTP/1.1, and gives an answer at most `patience`.
 pub(super) fn client(patience: Duration) -> Result<Client, BenchError> {
     let builder = Client::builder().no_proxy().http1_only().tcp_nodelay(true).timeout(patience);
-    builder.build().map_err(BenchError::because("there is no client"))
+    builder.build().because("there is no client")
 }
 
 /// Host and port of a URL.

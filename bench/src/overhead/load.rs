@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::bodies::Size;
 use super::destination::Destination;
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// The tool with its script and bodies, in a directory of its own.
 #[derive(Debug)]
@@ -58,12 +58,12 @@ const SCRIPT: &str = include_str!("../../compare/load.lua");
 impl LoadTool {
     /// Writes the script and the bodies.
     pub(super) fn prepare() -> Result<Self, BenchError> {
-        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let directory = tempfile::tempdir().when_writing("a temporary directory")?;
         let tool = Self { directory };
-        std::fs::write(tool.script(), SCRIPT).map_err(BenchError::writing(tool.script()))?;
+        std::fs::write(tool.script(), SCRIPT).when_writing(tool.script())?;
         for size in Size::ALL {
             let path = tool.body(size);
-            std::fs::write(&path, size.body()).map_err(BenchError::writing(&path))?;
+            std::fs::write(&path, size.body()).when_writing(&path)?;
         }
         Ok(tool)
     }

@@ -30,7 +30,7 @@ pub use self::mock::serve as serve_upstream;
 use self::process::{Place, Process};
 use self::report::Results;
 use self::targets::Target;
-use crate::{BenchError, locate};
+use crate::{BenchError, Failing, locate};
 
 /// How long is measured, and where the others are.
 #[derive(Debug, Clone, Args)]
@@ -127,8 +127,8 @@ impl Stage {
     /// Starts everything and waits until it answers and mainpoint has read what it will be sent. Other proxies that do not
     /// answer are left out.
     async fn set(options: &OverheadOptions) -> Result<Self, BenchError> {
-        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
-        let own_program = std::env::current_exe().map_err(BenchError::reading("the path of this program"))?;
+        let directory = tempfile::tempdir().when_writing("a temporary directory")?;
+        let own_program = std::env::current_exe().when_reading("the path of this program")?;
         let recipe = mock::recipe(own_program)?;
         let upstream = Process::start("the upstream", &recipe, directory.path()).await?;
         let place = Place {

@@ -12,7 +12,7 @@ use super::arms::Arm;
 use super::bodies::MODEL;
 use super::destination::{Destination, authority};
 use super::process::{Place, Recipe, free_port};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 const NGINX: &str = include_str!("../../compare/nginx.conf");
 
@@ -31,11 +31,11 @@ pub(super) fn recipe(place: &Place, arm: Arm) -> Result<Recipe, BenchError> {
 fn nginx(place: &Place) -> Result<Recipe, BenchError> {
     let program = find("nginx").ok_or_else(|| not_installed(Arm::Nginx))?;
     let directory = place.directory.join("nginx");
-    std::fs::create_dir_all(&directory).map_err(BenchError::writing(&directory))?;
+    std::fs::create_dir_all(&directory).when_writing(&directory)?;
     let address = format!("127.0.0.1:{}", free_port()?);
     let file = directory.join("nginx.conf");
     let text = NGINX.replace("ADDRESS", &address).replace("UPSTREAM", authority(&place.upstream));
-    std::fs::write(&file, text).map_err(BenchError::writing(&file))?;
+    std::fs::write(&file, text).when_writing(&file)?;
     // It says what it is on standard error, such as `nginx version: nginx/1.22.1`.
     let said = Command::new(&program).arg("-v").output();
     let said = said.map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
@@ -84,7 +84,7 @@ fn litellm(place: &Place) -> Result<Recipe, BenchError> {
         }],
         "litellm_settings": {"telemetry": false},
     });
-    std::fs::write(&file, configuration.to_string()).map_err(BenchError::writing(&file))?;
+    std::fs::write(&file, configuration.to_string()).when_writing(&file)?;
     let (file, port) = (file.display().to_string(), free_port()?);
     let listen = ["--host", "127.0.0.1", "--port", &port.to_string()];
     Ok(Recipe {

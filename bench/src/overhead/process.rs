@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 
 use super::bodies::Size;
 use super::destination::{self, Destination};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// What the proxies are started with.
 #[derive(Debug, Clone)]
@@ -60,8 +60,8 @@ impl Process {
     /// through it is answered. `name` is for messages.
     pub(super) async fn start(name: &str, recipe: &Recipe, directory: &Path) -> Result<Self, BenchError> {
         let log = directory.join(format!("{name}.log"));
-        let output = std::fs::File::create(&log).map_err(BenchError::writing(&log))?;
-        let errors = output.try_clone().map_err(BenchError::writing(&log))?;
+        let output = std::fs::File::create(&log).when_writing(&log)?;
+        let errors = output.try_clone().when_writing(&log)?;
         let child = Command::new(&recipe.program)
             .args(&recipe.arguments)
             .env_clear()
@@ -134,8 +134,9 @@ impl Drop for Process {
 
 /// A port of the loopback interface that is free now.
 pub(super) fn free_port() -> Result<u16, BenchError> {
-    let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    let address = address.map_err(BenchError::because("there is no free port"))?;
+    let address = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .because("there is no free port")?;
     Ok(address.port())
 }
 

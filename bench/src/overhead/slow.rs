@@ -13,9 +13,9 @@ use super::process::Place;
 use super::report::SLOW_STREAMS;
 use super::streams::{PATIENCE, Seen, read_all};
 use super::targets::Target;
-use crate::BenchError;
 use crate::report::{Row, quantiles, rows_of};
 use crate::stats::percentile;
+use crate::{BenchError, Failing};
 
 /// Lets the streams run straight from the upstream and then through a mainpoint of their own.
 pub(super) async fn measure(place: &Place, streams: Streams) -> Result<Vec<Row>, BenchError> {
@@ -72,10 +72,10 @@ async fn stuck_reader(client: &Client, to: &Destination) -> Result<Response, Ben
     const CHUNKS: u64 = 1_000_000;
     const PAUSE_MS: u64 = 5;
     const CHUNK_BYTES: usize = 64 * 1024;
-    let failed = || BenchError::request("the stuck reader's upstream");
+    const UPSTREAM: &str = "the stuck reader's upstream";
     let sent = to.post(client, stream_request(CHUNKS, PAUSE_MS, Some(CHUNK_BYTES))).send().await;
-    let mut response = sent.and_then(Response::error_for_status).map_err(failed())?;
-    response.chunk().await.map_err(failed())?;
+    let mut response = sent.and_then(Response::error_for_status).when_asking(UPSTREAM)?;
+    response.chunk().await.when_asking(UPSTREAM)?;
     Ok(response)
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::Streams;
 use super::bodies::stream_request;
 use super::destination::Destination;
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// What the readers of streams have seen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,7 +73,7 @@ pub(super) async fn read_all(client: &Client, to: &Destination, streams: Streams
     }
     let mut all = Seen::default();
     while let Some(seen) = readers.join_next().await {
-        all.add(seen.map_err(BenchError::because("a reader failed"))??);
+        all.add(seen.because("a reader failed")??);
     }
     Ok(all)
 }
@@ -83,11 +83,11 @@ async fn read(client: &Client, to: &Destination, streams: Streams) -> Result<See
     let pause_ms = u64::try_from(streams.pause.as_millis()).unwrap_or(u64::MAX);
     let asked = now();
     let request = to.post(client, stream_request(u64::from(streams.chunks), pause_ms, None));
-    let mut response = request.send().await.map_err(BenchError::request(&chat))?;
+    let mut response = request.send().await.when_asking(&chat)?;
     let status = response.status();
     let mut lines = Lines::default();
     let mut seen = Seen::default();
-    while let Some(bytes) = response.chunk().await.map_err(BenchError::request(&chat))? {
+    while let Some(bytes) = response.chunk().await.when_asking(&chat)? {
         let received = now();
         for sent in lines.stamps(&bytes) {
             if seen.first_ms.is_empty() {

@@ -97,7 +97,7 @@ pub(super) fn publish(options: &PriceOptions, points: &[Point]) -> Result<(), Be
     if options.curve.is_some() {
         add_curve(&mut report, options, points);
     }
-    report.publish(&options.out, "prices", title, "prompt-cache.jsonl")
+    report.publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
 }
 
 /// Price and evidence of each point, as rows, a table and a picture.
@@ -185,7 +185,7 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
 }
 
 fn heading(options: &PriceOptions) -> String {
-    let settings = options.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
+    let settings = options.play.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
     let rounds = options.rounds.map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
     format!(
         "Chats {}{rounds}, budget {} tokens{}",

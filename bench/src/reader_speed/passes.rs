@@ -8,9 +8,9 @@ use std::time::Instant;
 use mainpoint_engine::{Engine, ReadRequest, TurnText};
 
 use super::texts::Text;
-use crate::BenchError;
 use crate::progress::Progress;
 use crate::stats::as_float;
+use crate::{BenchError, Failing};
 
 /// How a text is given to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize
         for (engine, timed) in &mut arms {
             let request = ReadRequest { turns: timed.way.turns(text) };
             let started = Instant::now();
-            let read = engine.read(request).await.map_err(BenchError::engine("reading"))?;
+            let read = engine.read(request).await.in_engine("reading")?;
             let seconds = started.elapsed().as_secs_f64();
             std::hint::black_box(read);
             if round > 0 {

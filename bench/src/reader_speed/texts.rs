@@ -6,8 +6,8 @@ use std::path::Path;
 
 use mainpoint_engine::{Engine, TurnText};
 
-use crate::BenchError;
 use crate::data::{self, Conversation, Turn};
+use crate::{BenchError, Failing};
 
 /// One text in the two forms in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ fn rendered(turn: &TurnText) -> String {
 }
 
 fn count(engine: &Engine, text: &str) -> Result<usize, BenchError> {
-    engine.count_tokens(text).map_err(BenchError::engine("counting tokens"))
+    engine.count_tokens(text).in_engine("counting tokens")
 }
 
 /// All turns as one.

@@ -7,9 +7,9 @@
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use super::RecallOptions;
-use crate::BenchError;
 use crate::cache::half;
 use crate::data::{self, DataSet, Kind};
+use crate::{BenchError, Failing};
 
 /// Numbers that are kept of a vector.
 const COMPONENTS: usize = 256;
@@ -38,7 +38,7 @@ pub async fn learn_projection(options: &RecallOptions) -> Result<(), BenchError>
     let (rows, share) = center_and_components(&vectors, width);
     let path = options.readings.out.join("projection.bf16");
     let bytes: Vec<u8> = rows.into_iter().flat_map(half).collect();
-    std::fs::write(&path, bytes).map_err(BenchError::writing(&path))?;
+    std::fs::write(&path, bytes).when_writing(&path)?;
     anstream::println!(
         "{COMPONENTS} of {width} numbers hold {share:.3} of what differs between {} vectors: {}",
         vectors.len(),

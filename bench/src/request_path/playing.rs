@@ -149,7 +149,7 @@ impl<'a> Stage<'a> {
         let requests = self.upstream.requests_since(sent);
         let own = requests.iter().find(|request| request.json()["model"] == MODEL);
         let arrived = own.ok_or_else(|| BenchError::new("a request did not reach the upstream"))?.arrived;
-        let receipt = self.client.receipt(&self.proxy, &answer).await;
+        let receipt: Value = self.client.receipt(&self.proxy, &answer).await?;
         let added = arrived.duration_since(sent).as_secs_f64() * 1000.0;
         phase.add(added, answer.outcome(), &receipt["milliseconds"]);
         Ok(())

@@ -21,19 +21,14 @@ const NOTE: &str = "Every session is a chat of its own, and every question opens
 const UPDATE_NOTE: &str = "Questions of which an earlier chat tells what a later one tells otherwise. Newest first: the newest of these \
     turns is quoted, and nothing older as likelier to answer. Outdated alone: something older is quoted without it. Pairs of our own \
     chats on which the rule for newer facts was chosen have a line of their own.";
-const DIFFERENCE_NOTE: &str = "This build minus the one that left the file of --before, over the questions that both were asked; paired \
-    bootstrap over questions.";
-
-/// The difference to an earlier run, by its name in result files.
-pub(super) const DIFFERENCE: &str = "mainpoint − before";
 
 /// The share of evidence within so many tokens.
-pub(super) fn evidence_metric(tokens: &str) -> String {
+fn evidence_metric(tokens: &str) -> String {
     format!("evidence@{tokens}-tokens")
 }
 
 /// The share of changed facts whose newest turn comes first.
-pub(super) fn newest_metric(tokens: &str) -> String {
+fn newest_metric(tokens: &str) -> String {
     format!("newest_first@{tokens}-tokens")
 }
 
@@ -107,17 +102,6 @@ pub(super) fn tables(report: &mut Report, options: &SessionOptions, benches: &[S
     ];
     let updates = table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns);
     report.add("Newer facts", UPDATE_NOTE, updates);
-    if report.rows.iter().any(|row| row.arm == DIFFERENCE) {
-        let lines: Vec<Line> = benches.iter().map(|bench| Line::new([bench], bench, DIFFERENCE)).collect();
-        let columns = [
-            column("evidence", &evidence, 3),
-            column("95 % interval", &evidence, 3).bounds(),
-            column("newest first", &newest, 3),
-            column("95 % interval", &newest, 3).bounds(),
-        ];
-        let differences = table_of(&report.rows, &["data"], &lines, &columns);
-        report.add("Minus an earlier build", DIFFERENCE_NOTE, differences);
-    }
 }
 
 /// A line for each kind of question of each data set.
@@ -158,16 +142,7 @@ mod tests {
     use crate::report::find;
 
     fn judged(category: &str, evidence: f64, update: Option<UpdateOutcome>) -> Judged {
-        Judged {
-            conversation: "some".to_owned(),
-            text: format!("{category} {evidence}"),
-            category: category.to_owned(),
-            evidence,
-            quoted: 4,
-            relevant: 1,
-            tokens: 100,
-            update,
-        }
+        Judged { category: category.to_owned(), evidence, quoted: 4, relevant: 1, tokens: 100, update }
     }
 
     #[test]
