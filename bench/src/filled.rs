@@ -1,6 +1,7 @@
 //! Stores that were filled once by `mainpoint import` and are kept, by what was imported and how it is read.
 //!
-//! It must not know what they are used for. The program runs on a working copy, since a run writes to its store.
+//! It must not know what they are used for. The program runs on a working copy, since a run writes to its store: LanceDB never
+//! changes a file once it is written, so its files are linked; others are copied.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,8 +12,7 @@ use mainpoint_tests::{ScriptedUpstream, StartedProxy, binary};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cache::{short_hash, write_whole};
-use crate::copies::working_copy;
+use crate::cache::{files_below, short_hash, write_whole};
 use crate::running::{Client, MODEL, program, setting, with};
 use crate::{BenchError, Failing, locate};
 
@@ -140,9 +140,30 @@ impl Stage {
     }
 }
 
+/// Where LanceDB's files lie in a store's directory.
+const IMMUTABLE: &str = "lance";
+
+/// A copy beside the store, which is gone when it is dropped.
+pub(crate) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
+    let beside = store.parent().unwrap_or(Path::new("."));
+    let copy = TempDir::with_prefix_in("working-", beside).when_writing(beside)?;
+    for from in files_below(store)? {
+        let below = from.strip_prefix(store).unwrap_or(&from);
+        let to = copy.path().join(below);
+        let folder = to.parent().unwrap_or(copy.path());
+        std::fs::create_dir_all(folder).when_writing(folder)?;
+        let is_linked = below.starts_with(IMMUTABLE) && std::fs::hard_link(&from, &to).is_ok();
+        if !is_linked {
+            std::fs::copy(&from, &to).when_writing(&to)?;
+        }
+    }
+    Ok(copy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::bytes_of;
 
     #[test]
     fn every_conversation_is_a_line_of_its_own() {
@@ -160,5 +181,20 @@ mod tests {
     fn a_single_conversation_is_called_as_its_store_is() {
         let history = History::of_one("some", "k", Vec::new());
         assert_eq!(history.lines(), r#"{"conversation":"some","messages":[]}"#);
+    }
+    #[test]
+    fn what_is_written_to_a_copy_is_not_in_the_store() {
+        let home = tempfile::tempdir().unwrap();
+        let store = home.path().join("data");
+        std::fs::create_dir_all(store.join("lance/turns.lance")).unwrap();
+        std::fs::write(store.join("lance/turns.lance/rows"), "rows").unwrap();
+        std::fs::write(store.join("journal.redb"), "journal").unwrap();
+        let copy = working_copy(&store).unwrap();
+        let bytes = |directory: &Path| bytes_of(&files_below(directory).unwrap()).unwrap();
+        assert_eq!(bytes(copy.path()), bytes(&store));
+        std::fs::write(copy.path().join("journal.redb"), "another").unwrap();
+        std::fs::remove_file(copy.path().join("lance/turns.lance/rows")).unwrap();
+        assert_eq!(std::fs::read(store.join("journal.redb")).unwrap(), b"journal");
+        assert_eq!(std::fs::read(store.join("lance/turns.lance/rows")).unwrap(), b"rows");
     }
 }

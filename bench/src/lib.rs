@@ -8,7 +8,6 @@
 pub mod answers;
 mod cache;
 mod content_words;
-mod copies;
 mod data;
 pub mod demo;
 mod error;

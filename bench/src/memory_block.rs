@@ -13,7 +13,6 @@ use serde_json::Value;
 pub(crate) struct MemoryBlock {
     /// What it quotes, in its order; nothing where there is no block.
     pub(crate) quotes: Vec<Quote>,
-    /// Its tokens.
     pub(crate) tokens: usize,
     /// How many of them are words that were said.
     pub(crate) words: usize,

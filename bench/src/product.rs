@@ -13,9 +13,7 @@ use crate::{BenchError, Failing};
 pub(crate) struct Product {
     /// The model as `models.reader` names it; `None` for the product's own choice.
     pub(crate) reader: Option<String>,
-    /// The engine's settings.
     pub(crate) engine: EngineConfig,
-    /// The memory's settings.
     pub(crate) memory: MemoryConfig,
 }
 
@@ -32,7 +30,6 @@ impl Product {
         })
     }
 
-    /// Starts the engine.
     pub(crate) fn start(&self) -> Result<Engine, BenchError> {
         Engine::start(&self.engine).in_engine("starting")
     }

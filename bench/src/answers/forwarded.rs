@@ -18,11 +18,9 @@ use crate::running::NO_DEADLINE;
 /// A prompt as the upstream received it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Forwarded {
-    /// Its messages.
     pub(super) messages: Vec<Value>,
     /// The share of the turns that answer the question which the prompt holds, as messages or quoted.
     pub(super) evidence: f64,
-    /// The turns that are quoted.
     pub(super) quotes: Vec<QuotedTurn>,
     /// What the last message quotes.
     pub(super) block: MemoryBlock,

@@ -27,8 +27,7 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
     report.rows = rows(&bench, options.arms(), asked);
     let lines: Vec<Line> = options.arms().iter().map(|arm| Line::new([arm.name()], &bench, &arm.name())).collect();
     let columns = [
-        column("F1", "f1", 3),
-        column("95 % interval", "f1", 3).bounds(),
+        column("F1", "f1", 3).with_bounds("95 % interval"),
         column("contained", "contained", 3),
         column("prompt tokens", "prompt_tokens", 0),
         column("evidence", "evidence", 3),
@@ -42,7 +41,7 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         .iter()
         .map(|arm| Line::new([arm.name()], &bench, &format!("mainpoint - {}", arm.name())))
         .collect();
-    let columns = [column("mainpoint's F1 more", "f1", 3), column("95 % interval", "f1", 3).bounds()];
+    let columns = [column("mainpoint's F1 more", "f1", 3).with_bounds("95 % interval")];
     report.add("Differences, question by question", "", table_of(&report.rows, &["than"], &differences, &columns));
     keep(options, &bench, asked)?;
     report.publish(&options.play.out, &bench, "Answers", "answers.jsonl")

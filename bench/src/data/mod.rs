@@ -7,8 +7,7 @@ mod beam;
 mod choosing;
 mod locomo;
 mod longmemeval;
-mod remarks;
-mod updates;
+mod ours;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -18,8 +17,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 pub(crate) use self::choosing::{drawn, reported};
-pub(crate) use self::remarks::remarks;
-pub(crate) use self::updates::{UPDATE, updates};
+pub(crate) use self::ours::{UPDATE, remarks, updates};
 use crate::{BenchError, Failing};
 
 /// One conversation over many sessions.
@@ -29,7 +27,6 @@ pub(crate) struct Conversation {
     pub(crate) name: String,
     /// Which turns belong to each session, ascending and without gaps.
     pub(crate) sessions: Vec<Range<usize>>,
-    /// All turns in order.
     pub(crate) turns: Vec<Turn>,
     /// The questions that can be judged.
     pub(crate) questions: Vec<Question>,
@@ -44,7 +41,6 @@ pub(crate) struct Turn {
     pub(crate) speaker: String,
     /// The role on the wire.
     pub(crate) role: &'static str,
-    /// What is said.
     pub(crate) text: String,
     /// When the turn's session began.
     pub(crate) time: DateTime<Utc>,
@@ -53,7 +49,6 @@ pub(crate) struct Turn {
 /// One question with what answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// The question.
     pub(crate) text: String,
     /// Positions of the evidence among the turns, ascending, each once, never empty.
     pub(crate) evidence: Vec<usize>,

@@ -26,7 +26,6 @@ pub(super) struct Importer {
     pub(super) home: Arc<Home>,
     /// The model that reads; `None` for the product's own.
     pub(super) reader: Option<String>,
-    /// The file of conversations.
     pub(super) history: PathBuf,
     /// How long one run may take.
     pub(super) patience: Duration,
@@ -37,7 +36,6 @@ pub(super) struct Importer {
 pub(super) struct Run {
     /// From its start to its end, models and all.
     pub(super) time: Duration,
-    /// Seconds of processor time.
     pub(super) processor_s: f64,
     /// The most memory that it had, in MiB.
     pub(super) peak_mib: f64,
@@ -70,19 +68,11 @@ pub(super) struct Summary {
 struct Watched {
     child: Child,
     run: Run,
-    heard: Heard,
+    /// How much it last said is read, in per cent: 0, 25, 50, 75 or 100.
+    share: u32,
     log: PathBuf,
     started: Instant,
     progress: Progress,
-}
-
-/// How far the program last said that it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Heard {
-    /// In per cent: 0, 25, 50, 75 or 100.
-    share: u32,
-    /// How long after the start.
-    after: Duration,
 }
 
 /// What messages call the program.
@@ -91,16 +81,15 @@ const NAME: &str = "mainpoint import";
 const JOURNAL: &str = "journal.redb";
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 const POLL: Duration = Duration::from_millis(200);
-/// The steps in which the program says how far it is, in per cent.
-const QUARTER: u32 = 25;
+/// More per cent than there are.
+const NEVER: u32 = 101;
 
 impl Importer {
-    /// Runs the program until about `share` per cent are read, 25 to 99, and kills it there. With the run comes the time from the
-    /// last time that its journal was written to the end.
+    /// Runs the program until it says that `share` per cent are read, a quarter of all or several, and kills it there. With the run
+    /// comes the time from the last time that its journal was written to the end.
     pub(super) async fn until(&self, share: u32) -> Result<(Run, Duration), BenchError> {
         let mut watched = self.start("killed")?;
-        let is_there = |heard: Heard, time| heard.is_at(share, time);
-        if let Some(status) = watched.watch(self.patience, is_there).await? {
+        if let Some(status) = watched.watch(self.patience, share).await? {
             let reason = format!("it ended with {status} before it was killed; a longer history lasts");
             return Err(watched.failed(&reason));
         }
@@ -115,7 +104,7 @@ impl Importer {
     /// Runs the program to its end. `name` is that of its files.
     pub(super) async fn to_the_end(&self, name: &str) -> Result<(Run, Summary), BenchError> {
         let mut watched = self.start(name)?;
-        let status = watched.watch(self.patience, |_, _| false).await?;
+        let status = watched.watch(self.patience, NEVER).await?;
         if !status.is_some_and(|status| status.success()) {
             return Err(watched.failed("it failed"));
         }
@@ -150,7 +139,7 @@ impl Importer {
         Ok(Watched {
             child,
             run: Run::default(),
-            heard: Heard::default(),
+            share: 0,
             log,
             started: Instant::now(),
             progress: Progress::begin(format!("importing, per cent, {name}"), 100),
@@ -164,18 +153,13 @@ impl Importer {
 }
 
 impl Watched {
-    /// Waits until the child has ended, which gives its status, or until `is_enough` holds of what was heard of it and of how
-    /// long it runs.
-    async fn watch(
-        &mut self,
-        patience: Duration,
-        is_enough: impl Fn(Heard, Duration) -> bool,
-    ) -> Result<Option<ExitStatus>, BenchError> {
+    /// Waits until the child has ended, which gives its status, or says that `share` per cent are read.
+    async fn watch(&mut self, patience: Duration, share: u32) -> Result<Option<ExitStatus>, BenchError> {
         loop {
             let ended = self.child.try_wait();
             let ended = ended.map_err(|error| self.failed(&format!("it cannot be waited for: {error}")))?;
             self.look();
-            if ended.is_some() || is_enough(self.heard, self.run.time) {
+            if ended.is_some() || self.share >= share {
                 return Ok(ended);
             }
             if self.run.time > patience {
@@ -194,10 +178,9 @@ impl Watched {
             self.run.peak_mib = self.run.peak_mib.max(used.peak_mib);
         }
         let share = share_read(&std::fs::read_to_string(&self.log).unwrap_or_default());
-        if share > self.heard.share {
-            self.progress.advance((share - self.heard.share) as usize);
-            let after = self.run.time;
-            self.heard = Heard { share, after };
+        if share > self.share {
+            self.progress.advance((share - self.share) as usize);
+            self.share = share;
         }
     }
 
@@ -205,18 +188,6 @@ impl Watched {
     fn failed(&self, reason: &str) -> BenchError {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         BenchError::program(NAME, format!("{reason}\n{log}"))
-    }
-}
-
-impl Heard {
-    /// Whether so many per cent have been read when the program has run for `time`: behind the last quarter that it named it
-    /// goes on as fast as before. Nothing is known before the first quarter.
-    fn is_at(self, share: u32, time: Duration) -> bool {
-        match self.share {
-            0 => false,
-            heard if heard + QUARTER <= share => false,
-            heard => time >= self.after * share / heard,
-        }
     }
 }
 
@@ -228,37 +199,11 @@ fn share_read(log: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn heard(share: u32, seconds: u64) -> Heard {
-        Heard { share, after: Duration::from_secs(seconds) }
-    }
 
     #[test]
     fn the_last_quarter_in_a_log_counts() {
         assert_eq!(share_read("loading\nreading: 25 %\nreading: 50 %\nindexing\n"), 50);
         assert_eq!(share_read("reading: soon\n"), 0);
-    }
-
-    #[test]
-    fn between_two_quarters_time_tells_how_far_it_is() {
-        let at = |heard: Heard, seconds| heard.is_at(40, Duration::from_secs(seconds));
-        assert!(!at(heard(0, 0), 1000), "nothing was heard");
-        assert!(!at(heard(25, 100), 159) && at(heard(25, 100), 160));
-        assert!(at(heard(50, 170), 170), "it was faster than expected");
-        let half = heard(25, 100).is_at(60, Duration::from_secs(1000));
-        assert!(!half, "the half comes first");
-    }
-
-    proptest! {
-        #[test]
-        fn it_comes_at_the_latest_with_the_next_quarter(share in 25_u32..100, seconds in 1_u64..100_000) {
-            let next = (share / QUARTER + 1) * QUARTER;
-            prop_assert!(heard(next, seconds).is_at(share, Duration::from_secs(seconds)));
-            let before = share / QUARTER * QUARTER;
-            prop_assert!(heard(before, seconds).is_at(share, Duration::from_secs(4 * seconds)));
-        }
     }
 }

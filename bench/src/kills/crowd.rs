@@ -48,7 +48,6 @@ pub(super) struct Curtain(Arc<AtomicBool>);
 struct Speaker {
     number: usize,
     random: fastrand::Rng,
-    /// Questions so far.
     asked: usize,
     /// The first question of a conversation, when nothing was seen of its answer: it is asked again.
     unanswered: Option<String>,
@@ -96,7 +95,6 @@ impl Crowd {
 }
 
 impl Talk {
-    /// Adds what came of another.
     pub(super) fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.failed += other.failed;

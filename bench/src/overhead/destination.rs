@@ -13,9 +13,9 @@ use crate::{BenchError, Failing};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Destination {
     /// The base URL, version included.
-    url: String,
+    pub(super) url: String,
     /// Every header of a request.
-    headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Destination {
@@ -34,16 +34,6 @@ impl Destination {
     /// The URL of chat completions.
     pub(super) fn chat(&self) -> String {
         format!("{}/chat/completions", self.url)
-    }
-
-    /// The base URL, version included.
-    pub(super) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Every header of a request.
-    pub(super) fn headers(&self) -> &[(&'static str, String)] {
-        &self.headers
     }
 
     /// A chat request with this body.
@@ -86,7 +76,7 @@ mod tests {
     fn a_destination_knows_its_url_and_headers() {
         let destination = Destination::at("http://127.0.0.1:80/v1").with("x-some", "thing");
         assert_eq!(destination.chat(), "http://127.0.0.1:80/v1/chat/completions");
-        assert_eq!(authority(destination.url()), "127.0.0.1:80");
-        assert_eq!(destination.headers().last(), Some(&("x-some", "thing".to_owned())));
+        assert_eq!(authority(&destination.url), "127.0.0.1:80");
+        assert_eq!(destination.headers.last(), Some(&("x-some", "thing".to_owned())));
     }
 }

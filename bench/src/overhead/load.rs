@@ -24,11 +24,9 @@ pub(super) struct LoadTool {
 /// How much is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Load {
-    /// What is sent.
     pub(super) size: Size,
     /// Connections at once, each with one request at a time.
     pub(super) connections: u32,
-    /// For how long.
     pub(super) seconds: u64,
 }
 
@@ -47,7 +45,6 @@ pub(super) struct Counted {
     pub(super) failures: f64,
 }
 
-/// The program's name.
 const TOOL: &str = "wrk";
 /// A request that takes longer counts as failed.
 const REQUEST_PATIENCE: &str = "10s";
@@ -68,10 +65,9 @@ impl LoadTool {
         Ok(tool)
     }
 
-    /// Sends the load and counts.
     pub(super) async fn send(&self, to: &Destination, load: Load) -> Result<Counted, BenchError> {
         let failed = |reason: String| BenchError::program(TOOL, reason);
-        let headers = to.headers().iter().flat_map(|(name, value)| ["--header".to_owned(), format!("{name}: {value}")]);
+        let headers = to.headers.iter().flat_map(|(name, value)| ["--header".to_owned(), format!("{name}: {value}")]);
         let running = Command::new(TOOL)
             .args(["--threads", "1", "--timeout", REQUEST_PATIENCE])
             .args(["--connections", &load.connections.to_string()])
@@ -106,7 +102,6 @@ impl LoadTool {
 }
 
 impl Counted {
-    /// Answers in a second.
     pub(super) fn per_second(&self) -> f64 {
         self.requests / self.seconds.max(f64::MIN_POSITIVE)
     }

@@ -4,7 +4,6 @@
 //! tool sends bodies of three sizes through each proxy in turn, round by round, in front of an upstream that answers at once;
 //! readers of our own measure streams. Baselines: no proxy, nginx, and the gateways of others that are installed.
 
-mod arms;
 mod bodies;
 mod destination;
 mod load;
@@ -24,12 +23,11 @@ use clap::Args;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::arms::Arm;
 use self::bodies::Size;
 pub use self::mock::serve as serve_upstream;
 use self::process::{Place, Process};
 use self::report::Results;
-use self::targets::Target;
+use self::targets::{Arm, Target};
 use crate::{BenchError, Failing, locate};
 
 /// How long is measured, and where the others are.
@@ -64,9 +62,7 @@ struct Plan {
 /// Streams that run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Streams {
-    /// How many.
     count: u32,
-    /// Chunks of each.
     chunks: u32,
     /// Between two chunks of one stream.
     pause: Duration,
@@ -132,7 +128,7 @@ impl Stage {
         let recipe = mock::recipe(own_program)?;
         let upstream = Process::start("the upstream", &recipe, directory.path()).await?;
         let place = Place {
-            upstream: recipe.destination.url().to_owned(),
+            upstream: recipe.destination.url.clone(),
             installed: options.installed.clone(),
             pins: locate::bench().join("compare"),
             directory: directory.path().to_owned(),

@@ -8,10 +8,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::arms::Arm;
 use super::bodies::MODEL;
 use super::destination::{Destination, authority};
 use super::process::{Place, Recipe, free_port};
+use super::targets::Arm;
 use crate::{BenchError, Failing};
 
 const NGINX: &str = include_str!("../../compare/nginx.conf");

@@ -30,15 +30,11 @@ pub(super) struct Place {
 /// How a proxy is started and asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Recipe {
-    /// The program.
     pub(super) program: PathBuf,
-    /// Its arguments.
     pub(super) arguments: Vec<String>,
     /// Its environment, beside the search path, a home directory of its own, and the language.
     pub(super) environment: Vec<(&'static str, String)>,
-    /// Where it is asked.
     pub(super) destination: Destination,
-    /// Which version it is.
     pub(super) version: String,
 }
 

@@ -5,11 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::arms::Arm;
 use super::bodies::Size;
 use super::load::Counted;
 use super::streams::Seen;
-use super::targets::BUDGET;
+use super::targets::{Arm, BUDGET};
 use super::{Plan, Streams};
 use crate::BenchError;
 use crate::report::{Line, Report, Row, SPEED, Table, column, quantiles, table, table_of};
@@ -35,11 +34,8 @@ pub(super) struct Results {
 /// One proxy under one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
-    /// What is sent.
     pub(super) size: Size,
-    /// Connections at once.
     pub(super) connections: u32,
-    /// Through what.
     pub(super) arm: Arm,
 }
 
@@ -155,7 +151,6 @@ impl Results {
     }
 }
 
-/// A row of an arm.
 fn row(bench: &str, metric: &str, arm: Arm, figure: impl Into<Figure>, unit: &'static str) -> Row {
     Row::new(bench, metric, arm.name(), figure).counted_in(unit)
 }
@@ -219,12 +214,10 @@ fn load_table(results: &Results, rows: &[Row], size: Size) -> Table {
         Line::new(cells, PASS_THROUGH, cell.arm.name()).around("", &load)
     };
     let columns = [
-        column("requests/s", "requests_per_second", 0),
-        column("range", "requests_per_second", 0).bounds(),
+        column("requests/s", "requests_per_second", 0).with_bounds("range"),
         column("p50 ms", "p50_us", 3).times(1e-3),
         column("p99 ms", "p99_us", 3).times(1e-3),
-        column("added p50 ms", "added_p50_us", 3).times(1e-3),
-        column("range", "added_p50_us", 3).times(1e-3).bounds(),
+        column("added p50 ms", "added_p50_us", 3).times(1e-3).with_bounds("range"),
         column("CPU µs/request", "cpu_us_per_request", 1),
         column("peak RSS MiB", "peak_rss_mib", 1),
         column("failed", "failures", 0),

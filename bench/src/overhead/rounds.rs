@@ -4,12 +4,11 @@
 
 use std::time::Duration;
 
-use super::arms::Arm;
 use super::bodies::Size;
 use super::load::{Counted, Load, LoadTool};
 use super::report::{Cell, Measured, Results};
 use super::streams::{PATIENCE, read_all};
-use super::targets::Target;
+use super::targets::{Arm, Target};
 use super::{Plan, Stage, destination};
 use crate::BenchError;
 use crate::progress::Progress;

@@ -6,13 +6,12 @@
 use reqwest::{Client, Response};
 
 use super::Streams;
-use super::arms::Arm;
 use super::bodies::stream_request;
 use super::destination::{self, Destination};
 use super::process::Place;
 use super::report::SLOW_STREAMS;
 use super::streams::{PATIENCE, Seen, read_all};
-use super::targets::Target;
+use super::targets::{Arm, Target};
 use crate::report::{Row, quantiles, rows_of};
 use crate::stats::percentile;
 use crate::{BenchError, Failing};

@@ -49,7 +49,6 @@ fn milliseconds(from: u64, to: u64) -> f64 {
 }
 
 impl Seen {
-    /// Adds what others have seen.
     pub(super) fn add(&mut self, other: Self) {
         self.first_ms.extend(other.first_ms);
         self.delays_ms.extend(other.delays_ms);

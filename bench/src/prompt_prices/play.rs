@@ -26,9 +26,7 @@ pub(super) struct Played {
 /// A request as the upstream received it, and what its receipt says.
 #[derive(Debug)]
 pub(super) struct Forwarded {
-    /// The prompt.
     pub(super) prompt: Prompt,
-    /// What happened to it.
     pub(super) outcome: Outcome,
     /// Whether turns leave with this request.
     pub(super) evicts: bool,

@@ -113,10 +113,8 @@ fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
         lines.push(Line::new([arm.clone()], &bench, &arm));
     }
     let columns = [
-        column("of untouched", RATIO, 3),
-        column("95 % interval", RATIO, 3).bounds(),
-        column("evidence", "evidence", 3),
-        column("95 % interval", "evidence", 3).bounds(),
+        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
+        column("evidence", "evidence", 3).with_bounds("95 % interval"),
     ];
     report.add("Evidence against price", "", table_of(&report.rows, &["setting"], &lines, &columns));
     report.charts.push(vec![curve(report, &bench, points)]);
@@ -157,13 +155,11 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
     }
     let columns = [
         column("price", "price", 0),
-        column("of untouched", RATIO, 3),
-        column("95 % interval", RATIO, 3).bounds(),
+        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
         column("cached", "cached_share", 3),
         column("prompt tokens", "prompt_tokens", 0),
         column("epochs", "epochs", 0),
-        column("evidence", "evidence", 3),
-        column("95 % interval", "evidence", 3).bounds(),
+        column("evidence", "evidence", 3).with_bounds("95 % interval"),
     ];
     let line = |policy: Policy| Line::new([policy.title()], &bench, policy.name());
     for (at, (heading, method, suffix, results)) in sections.into_iter().enumerate() {
@@ -172,10 +168,8 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
         report.add(heading, note, table_of(&report.rows, &["policy"], &lines, &columns));
         if at == 0 {
             let columns = [
-                column("of append-only", "cached_share_ratio_between_epochs", 3),
-                column("95 % interval", "cached_share_ratio_between_epochs", 3).bounds(),
-                column("share", "cached_share_between_epochs", 3),
-                column("95 % interval", "cached_share_between_epochs", 3).bounds(),
+                column("of append-only", "cached_share_ratio_between_epochs", 3).with_bounds("95 % interval"),
+                column("share", "cached_share_between_epochs", 3).with_bounds("95 % interval"),
             ];
             let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
             report.add("Between two evictions", BETWEEN, table_of(&report.rows, &["policy"], &lines, &columns));

@@ -16,7 +16,6 @@ use super::pricing::{Charge, PromptCache, cacheable};
 /// The figures of one conversation.
 #[derive(Debug, Clone)]
 pub(super) struct ChatResult {
-    /// The conversation's name.
     pub(super) name: String,
     /// Each policy's figures, in the order of [`Policy::ALL`].
     pub(super) policies: Vec<PolicyResult>,
@@ -44,7 +43,6 @@ pub(super) struct BetweenEvictions {
     pub(super) cached: usize,
     /// Tokens that would have come from the cache had every prompt only been appended to.
     pub(super) append_only: usize,
-    /// All tokens.
     pub(super) tokens: usize,
     /// Tokens of the untouched prompts of the same rounds, and those that came from the cache.
     pub(super) untouched: Charge,
@@ -60,13 +58,11 @@ impl ChatResult {
         Self { name: chat.name.clone(), policies, evicts, rewritten, failed_open }
     }
 
-    /// The figures of a policy.
     pub(super) fn policy(&self, policy: Policy) -> &PolicyResult {
         // Every policy has its place by how the results are made.
         &self.policies[policy as usize]
     }
 
-    /// How many evictions there were.
     pub(super) fn evictions(&self) -> usize {
         self.evicts.iter().filter(|evicts| **evicts).count()
     }
@@ -91,7 +87,6 @@ impl ChatResult {
 }
 
 impl PolicyResult {
-    /// All rounds together.
     pub(super) fn total(&self) -> Charge {
         self.charges.iter().copied().fold(Charge::default(), plus)
     }

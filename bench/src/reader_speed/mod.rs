@@ -89,8 +89,7 @@ async fn reading(
             Line::new(cells, &bench, &arm_of(timed))
         };
         let lines: Vec<Line> = timed.iter().map(line).collect();
-        let columns =
-            [column("tokens/s", "tokens_per_second", 0), column("low to high", "tokens_per_second", 0).bounds()];
+        let columns = [column("tokens/s", "tokens_per_second", 0).with_bounds("low to high")];
         let heading = format!("Reading {size} tokens, {} rounds", options.rounds);
         report.add(heading, PASSES, table_of(&rows, &["arm", "threads", "tokens"], &lines, &columns));
         report.rows.extend(rows);
@@ -113,8 +112,8 @@ async fn questions(
     }
     let lines = asked.iter().map(|kind| Line::new([&kind.name], &kind.bench, kind.arm));
     let columns = ["p50", "p99"].map(|name| {
-        let column = column(format!("{name} ms"), format!("{name}_ms"), 1);
-        [column.clone(), column.bounds()]
+        let heading = format!("{name} ms");
+        column(&heading, format!("{name}_ms"), 1).with_bounds(heading)
     });
     let note = format!(
         "Preparing one question, vector and codes in one pass, one question after the other: {QUESTIONS} a round, real ones on an \
@@ -122,7 +121,7 @@ async fn questions(
          engine. Bulk work has {} threads. The figure is taken over all rounds, the spread from each.",
         product.engine.encoder.threads
     );
-    let table = table_of(&rows, &["questions"], &lines.collect::<Vec<_>>(), &columns.concat());
+    let table = table_of(&rows, &["questions"], &lines.collect::<Vec<_>>(), &columns);
     report.add(format!("Preparing a question, {} rounds", options.rounds), note, table);
     report.rows.extend(rows);
     Ok(())

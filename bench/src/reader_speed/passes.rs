@@ -24,11 +24,8 @@ pub(super) enum Way {
 /// One way with so many threads, and how long it took.
 #[derive(Debug)]
 pub(super) struct Timed {
-    /// The way.
     pub(super) way: Way,
-    /// Compute threads.
     pub(super) threads: usize,
-    /// Tokens of the text.
     pub(super) tokens: usize,
     /// Seconds of each round.
     pub(super) seconds: Vec<f64>,

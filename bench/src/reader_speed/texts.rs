@@ -75,7 +75,6 @@ fn count(engine: &Engine, text: &str) -> Result<usize, BenchError> {
     engine.count_tokens(text).in_engine("counting tokens")
 }
 
-/// All turns as one.
 fn joined(turns: &[TurnText]) -> Option<TurnText> {
     let (first, others) = turns.split_first()?;
     let others = others.iter().map(|turn| format!("\n{}: {}", turn.speaker, turn.text));

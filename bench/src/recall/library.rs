@@ -35,9 +35,7 @@ pub(crate) struct ReadingOptions {
 /// The engine, and what it has read before.
 pub(crate) struct Library {
     cache: Cache,
-    /// The engine.
     pub(crate) engine: Engine,
-    /// The memory's settings.
     pub(crate) memory: MemoryConfig,
     /// What the product knows as small talk.
     pub(crate) small_talk: SmallTalk,

@@ -35,11 +35,9 @@ pub(super) struct Shelf {
 /// What is asked of a conversation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// The text.
     pub(super) text: &'a str,
     /// What the engine made of it.
     pub(super) question: &'a EncodedQuestion,
-    /// When it is asked.
     pub(super) time: DateTime<Utc>,
 }
 
@@ -180,7 +178,6 @@ impl Shelf {
         text_index_in(self.directory.path())
     }
 
-    /// Ends the store.
     pub(super) async fn close(self) -> Result<(), BenchError> {
         self.store.close().await.in_store("closing")
     }

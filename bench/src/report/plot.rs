@@ -13,7 +13,6 @@ use crate::{BenchError, Failing};
 /// Series between two axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
-    /// What stands above it.
     pub(crate) title: String,
     /// The axis below.
     pub(crate) across: Axis,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::material::Material;
 use super::mixing::Mixer;
-use super::program;
+use super::playing::begin_store;
 use crate::cache::{bytes_of, files_below, write_whole};
 use crate::progress::Progress;
 use crate::{BenchError, Failing, quiet_store};
@@ -22,7 +22,6 @@ use crate::{BenchError, Failing, quiet_store};
 pub(super) struct Filled {
     /// Its directory; never written to, only copied.
     pub(super) directory: PathBuf,
-    /// What is in it.
     pub(super) note: Note,
 }
 
@@ -31,13 +30,11 @@ pub(super) struct Filled {
 pub(super) struct Note {
     /// How rows are made; a store of another format is made anew.
     format: u32,
-    /// What they are made of.
     material: String,
     /// Main points.
     pub(super) rows: usize,
     /// The scope that they are in.
     pub(super) scope: String,
-    /// Bytes of the directory.
     pub(super) bytes: u64,
     /// The share of exact neighbours that the vector index finds; none was built below the store's limit.
     pub(super) index_recall: Option<f32>,
@@ -68,7 +65,7 @@ impl Filled {
             std::fs::remove_dir_all(&home).when_writing(&home)?;
         }
         std::fs::create_dir_all(&home).when_writing(&home)?;
-        program::begin_store(overrides, &directory).await;
+        begin_store(overrides, &directory).await;
         let started = Instant::now();
         let (scope, index_recall) = fill(&directory, material, rows).await?;
         let note = Note {

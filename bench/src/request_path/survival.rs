@@ -16,7 +16,7 @@ use mainpoint_store::{IndexedPassage, Snapshot, TurnId, Within};
 
 use super::filling::Filled;
 use super::material::Material;
-use crate::copies::working_copy;
+use crate::filled::working_copy;
 use crate::progress::Progress;
 use crate::ranking::by_score;
 use crate::recall::library::Library;

@@ -15,11 +15,9 @@ pub(super) struct Judged {
     pub(super) category: String,
     /// The share of the turns that answer it which are quoted.
     pub(super) evidence: f64,
-    /// Quotes.
     pub(super) quoted: usize,
     /// How many of them are of turns that answer it.
     pub(super) relevant: usize,
-    /// Tokens of the block.
     pub(super) tokens: usize,
     /// Where what answers it has changed, what is quoted of that.
     pub(super) update: Option<UpdateOutcome>,

@@ -22,18 +22,13 @@ const UPDATE_NOTE: &str = "Questions of which an earlier chat tells what a later
     turns is quoted, and nothing older as likelier to answer. Outdated alone: something older is quoted without it. Pairs of our own \
     chats on which the rule for newer facts was chosen have a line of their own.";
 
-/// The share of evidence within so many tokens.
-fn evidence_metric(tokens: &str) -> String {
-    format!("evidence@{tokens}-tokens")
-}
+const EVIDENCE: &str = "evidence";
+const NEWEST_FIRST: &str = "newest_first";
+const OUTDATED_ALONE: &str = "outdated_alone";
 
-/// The share of changed facts whose newest turn comes first.
-fn newest_metric(tokens: &str) -> String {
-    format!("newest_first@{tokens}-tokens")
-}
-
-fn outdated_metric(tokens: &str) -> String {
-    format!("outdated_alone@{tokens}-tokens")
+/// The name of a measure of memories within so many tokens.
+fn within(tokens: &str, measure: &str) -> String {
+    format!("{measure}@{tokens}-tokens")
 }
 
 /// The rows of a data set whose memories may take so many tokens.
@@ -44,7 +39,7 @@ pub(super) fn rows(bench: &str, tokens: &str, played: &Played) -> Vec<Row> {
     let each = |value: fn(&Judged) -> usize| judged.iter().map(|one| as_float(value(one))).collect::<Vec<f64>>();
     let quoted = each(|one| one.quoted);
     let mut rows = vec![
-        row(&evidence_metric(tokens), resamples.interval(&evidence(&judged))),
+        row(&within(tokens, EVIDENCE), resamples.interval(&evidence(&judged))),
         row(PRECISION, resamples.ratio(&each(|one| one.relevant), &quoted)),
         row("memory_tokens", mean(&each(|one| one.tokens)).into()),
         row("quoted_turns", mean(&quoted).into()),
@@ -63,42 +58,37 @@ pub(super) fn rows(bench: &str, tokens: &str, played: &Played) -> Vec<Row> {
             };
             let count = outcomes.len();
             let newest = share(&is(UpdateOutcome::NewestFirst));
-            rows.push(Row::new(bench, &newest_metric(tokens), &arm, newest).over(count));
+            rows.push(Row::new(bench, &within(tokens, NEWEST_FIRST), &arm, newest).over(count));
             let outdated = share(&is(UpdateOutcome::OutdatedAlone));
-            rows.push(Row::new(bench, &outdated_metric(tokens), &arm, outdated).over(count));
+            rows.push(Row::new(bench, &within(tokens, OUTDATED_ALONE), &arm, outdated).over(count));
         }
         let evidence = share(&evidence(&judged));
-        rows.push(Row::new(bench, &evidence_metric(tokens), &arm, evidence).over(judged.len()));
+        rows.push(Row::new(bench, &within(tokens, EVIDENCE), &arm, evidence).over(judged.len()));
     }
     rows
 }
 
-/// Adds the tables.
 pub(super) fn tables(report: &mut Report, options: &SessionOptions, benches: &[String]) {
     let tokens = options.memory_tokens();
-    let evidence = evidence_metric(tokens);
+    let evidence = within(tokens, EVIDENCE);
     let columns = [
-        column("evidence", &evidence, 3),
-        column("95 % interval", &evidence, 3).bounds(),
-        column("precision", PRECISION, 3),
-        column("95 % interval", PRECISION, 3).bounds(),
+        column("evidence", &evidence, 3).with_bounds("95 % interval"),
+        column("precision", PRECISION, 3).with_bounds("95 % interval"),
         column("memory tokens", "memory_tokens", 0),
         column("quotes", "quoted_turns", 1),
         column("blocks", "blocks", 3),
-        column("abstention", ABSTENTION, 3),
-        column("95 % interval", ABSTENTION, 3).bounds(),
+        column("abstention", ABSTENTION, 3).with_bounds("95 % interval"),
     ];
     let lines: Vec<Line> = benches.iter().map(|bench| Line::new([bench], bench, ARM)).collect();
     let title = format!("A new chat, memories of at most {tokens} tokens within a budget of {}", options.budget);
     report.add(title, NOTE, table_of(&report.rows, &["data"], &lines, &columns));
     let kinds: Vec<Line> = kinds(&report.rows);
-    let columns = [column("evidence", &evidence, 3), column("95 % interval", &evidence, 3).bounds()];
+    let columns = [column("evidence", &evidence, 3).with_bounds("95 % interval")];
     report.add("Evidence by kind of question", "", table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns));
-    let newest = newest_metric(tokens);
+    let newest = within(tokens, NEWEST_FIRST);
     let columns = [
-        column("newest first", &newest, 3),
-        column("95 % interval", &newest, 3).bounds(),
-        column("outdated alone", outdated_metric(tokens), 3),
+        column("newest first", &newest, 3).with_bounds("95 % interval"),
+        column("outdated alone", within(tokens, OUTDATED_ALONE), 3),
     ];
     let updates = table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns);
     report.add("Newer facts", UPDATE_NOTE, updates);
