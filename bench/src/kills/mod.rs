@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, prompt};
+use tokio_util::sync::CancellationToken;
 
 use self::comparison::Comparison;
-use self::crowd::{Crowd, Curtain, Talk, reply_to};
+use self::crowd::{Crowd, Talk, reply_to};
 use crate::progress::Progress;
 use crate::report::{Line, Report, Row, column, rows_of, table_of};
 use crate::running::program;
@@ -119,12 +120,12 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
     let mut progress = Progress::begin(format!("ending it by {}", ending.names()[0]), rounds);
     for _ in 0..rounds {
         let proxy = played.start(home, &upstream).await;
-        let curtain = Curtain::default();
-        let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), curtain.clone()));
+        let is_ending = CancellationToken::new();
+        let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), is_ending.clone()));
         let moment = Duration::from_millis(random.u64(MOMENTS));
         tokio::time::sleep(moment).await;
         played.talking += moment;
-        curtain.fall();
+        is_ending.cancel();
         let signalled = Instant::now();
         ending.end(proxy).await;
         played.slowest_end = played.slowest_end.max(signalled.elapsed());

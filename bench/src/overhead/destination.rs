@@ -62,12 +62,6 @@ pub(super) fn client(patience: Duration) -> Result<Client, BenchError> {
     builder.build().because("there is no client")
 }
 
-/// Host and port of a URL.
-pub(super) fn authority(url: &str) -> &str {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    rest.split('/').next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,7 +70,6 @@ mod tests {
     fn a_destination_knows_its_url_and_headers() {
         let destination = Destination::at("http://127.0.0.1:80/v1").with("x-some", "thing");
         assert_eq!(destination.chat(), "http://127.0.0.1:80/v1/chat/completions");
-        assert_eq!(authority(&destination.url), "127.0.0.1:80");
         assert_eq!(destination.headers.last(), Some(&("x-some", "thing".to_owned())));
     }
 }

@@ -1,5 +1,4 @@
-//! A proxy of others as a child process: started in a process group of its own, waited for, and ended with all of its
-//! group.
+//! A proxy of others as a child process: started in a process group of its own, waited for, and ended with all of its group.
 //!
 //! It must not know which proxy it is. Its environment holds only what it is given, so no secrets.
 
@@ -136,8 +135,7 @@ pub(super) fn free_port() -> Result<u16, BenchError> {
     Ok(address.port())
 }
 
-/// Sends a signal to a process group that was started here. The standard library cannot; this tool is part of every
-/// Unix.
+/// Sends a signal to a process group that was started here. The standard library cannot; this tool is part of every Unix.
 fn signal(name: &str, group: u32) {
     // A group that has ended already is as good as one that ends now.
     let _ = std::process::Command::new("kill")

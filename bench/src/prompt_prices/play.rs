@@ -3,7 +3,6 @@
 //! It must not know prices or the other policies.
 
 use mainpoint_tests::Answer;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::PriceOptions;
@@ -23,37 +22,14 @@ pub(super) struct Played {
     pub(super) questions: Vec<Forwarded>,
 }
 
-/// A request as the upstream received it, and what its receipt says.
+/// A request as the upstream received it, and what the proxy says of it.
 #[derive(Debug)]
 pub(super) struct Forwarded {
     pub(super) prompt: Prompt,
-    pub(super) outcome: Outcome,
+    /// What happened to it, as the proxy says: `passthrough`, `rewritten` or `failed-open`.
+    pub(super) outcome: String,
     /// Whether turns leave with this request.
     pub(super) evicts: bool,
-}
-
-/// What of a request's receipt matters here.
-#[derive(Deserialize)]
-struct Receipt {
-    outcome: Outcome,
-    eviction: Option<Eviction>,
-}
-
-#[derive(Deserialize)]
-struct Eviction {
-    is_new: bool,
-}
-
-/// What happened to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Outcome {
-    /// Forwarded as it came.
-    Passthrough,
-    /// Forwarded with a memory.
-    Rewritten,
-    /// Forwarded as it came since something failed.
-    FailedOpen,
 }
 
 /// The system message of every request.
@@ -101,8 +77,9 @@ async fn forwarded(
     messages: &mut Messages,
 ) -> Result<Forwarded, BenchError> {
     let prompt = messages.received(&stage.upstream.last_request());
-    let receipt: Receipt = client.receipt(&stage.proxy, answer).await?;
-    Ok(Forwarded { prompt, outcome: receipt.outcome, evicts: receipt.evicts() })
+    let receipt: Value = client.receipt(&stage.proxy, answer).await?;
+    let evicts = receipt["eviction"]["is_new"] == true;
+    Ok(Forwarded { prompt, outcome: answer.outcome().to_owned(), evicts })
 }
 
 /// The rounds as messages with their times.
@@ -110,30 +87,4 @@ fn said(chat: &Chat) -> Vec<Value> {
     let round =
         |round: &Round| [message("user", &round.user, round.time), message("assistant", &round.assistant, round.time)];
     chat.rounds.iter().flat_map(round).collect()
-}
-
-impl Receipt {
-    fn evicts(&self) -> bool {
-        self.eviction.as_ref().is_some_and(|eviction| eviction.is_new)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_receipt_says_what_happened_and_whether_it_evicted() {
-        let read = |outcome: &str, eviction: Value| {
-            let receipt = Receipt::deserialize(json!({"outcome": outcome, "eviction": eviction})).ok()?;
-            Some((receipt.outcome, receipt.evicts()))
-        };
-        assert_eq!(read("passthrough", Value::Null), Some((Outcome::Passthrough, false)));
-        assert_eq!(read("rewritten", json!({"is_new": false})), Some((Outcome::Rewritten, false)));
-        assert_eq!(read("rewritten", json!({"is_new": true})), Some((Outcome::Rewritten, true)));
-        assert_eq!(read("failed-open", Value::Null), Some((Outcome::FailedOpen, false)));
-        assert_eq!(read("else", Value::Null), None);
-    }
 }

@@ -9,7 +9,7 @@ use mainpoint_tests::prompt::{BLOCK_END, BLOCK_START, parts};
 use super::conversation::Chat;
 use super::evidence::Offered;
 use super::message::{Message, Messages, Prompt, Role};
-use super::play::{Forwarded, Outcome, Played, SYSTEM};
+use super::play::{Forwarded, Played, SYSTEM};
 use super::policies::{Policy, Request};
 use super::pricing::{Charge, PromptCache, cacheable};
 
@@ -51,8 +51,8 @@ pub(super) struct BetweenEvictions {
 impl ChatResult {
     /// Prices what was played and makes the other policies' prompts for the same conversation.
     pub(super) fn new(chat: &Chat, played: &Played, budget: usize, messages: &mut Messages) -> Self {
-        let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
-        let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
+        let count = |wanted: &str| played.rounds.iter().filter(|round| round.outcome == wanted).count();
+        let (rewritten, failed_open) = (count("rewritten"), count("failed-open"));
         let evicts = played.rounds.iter().map(|round| round.evicts).collect();
         let policies = Policy::ALL.into_iter().map(|policy| replay(policy, chat, played, budget, messages)).collect();
         Self { name: chat.name.clone(), policies, evicts, rewritten, failed_open }
@@ -157,7 +157,7 @@ pub(super) mod tests {
         let block = "<mainpoint-memory>\nx\n[22 November 2026] user: the ferry is at noon\n</mainpoint-memory>";
         let mut forwarded = |said: &[&str], evicts: bool| Forwarded {
             prompt: [SYSTEM].iter().chain(said).map(|text| messages.make(Role::User, text)).collect(),
-            outcome: if evicts { Outcome::Rewritten } else { Outcome::Passthrough },
+            outcome: if evicts { "rewritten" } else { "passthrough" }.to_owned(),
             evicts,
         };
         let long = "fine ".repeat(1500);

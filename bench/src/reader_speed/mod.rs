@@ -85,7 +85,7 @@ async fn reading(
         let bench = format!("reader-{size}");
         let rows: Vec<Row> = timed.iter().map(|timed| row_of(&bench, timed)).collect();
         let line = |timed: &Timed| {
-            let cells = [timed.way.described().to_owned(), timed.threads.to_string(), timed.tokens.to_string()];
+            let cells = [timed.title.to_owned(), timed.threads.to_string(), timed.tokens.to_string()];
             Line::new(cells, &bench, &arm_of(timed))
         };
         let lines: Vec<Line> = timed.iter().map(line).collect();
@@ -135,7 +135,7 @@ fn row_of(bench: &str, timed: &Timed) -> Row {
 
 /// An arm's name; two threads are what is meant when nothing is said.
 fn arm_of(timed: &Timed) -> String {
-    let name = timed.way.name();
+    let name = timed.arm;
     match timed.threads {
         2 => name.to_owned(),
         1 => format!("{name}-1-thread"),
@@ -145,13 +145,12 @@ fn arm_of(timed: &Timed) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::passes::Way;
     use super::*;
 
     #[test]
     fn every_arm_has_its_speed() {
-        let timed = |way, threads, seconds| Timed { way, threads, tokens: 100, seconds: vec![seconds; 3] };
-        let arms = [timed(Way::Turns, 2, 0.5), timed(Way::OneTurn, 1, 1.0)];
+        let timed = |arm, threads, seconds| Timed { arm, title: "", threads, tokens: 100, seconds: vec![seconds; 3] };
+        let arms = [timed("mainpoint", 2, 0.5), timed("mainpoint-one-turn", 1, 1.0)];
         let rows = arms.map(|arm| row_of("reader-256", &arm));
         let speeds: Vec<(&str, f64, usize)> = rows.iter().map(|row| (row.arm.as_str(), row.value, row.n)).collect();
         assert_eq!(speeds, [("mainpoint", 200.0, 3), ("mainpoint-one-turn-1-thread", 100.0, 3)]);
