@@ -13,7 +13,7 @@ const LIMIT: usize = 1 << 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(1000, 200).start().await;
     let (short, long) = (greeting().body(), thirty_exchanges_and_the_question(CODE).body());
 
     // Within the budget the very bytes go on, with what the request says of them.
@@ -51,7 +51,7 @@ async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is_told_and_counted() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(&upstream);
     let limit = format!("max_body_bytes = {LIMIT}");
     let proxy = builder.setting("server", &limit).start().await;
     let body = greeting().body().into_bytes();
