@@ -21,7 +21,6 @@ pub mod overhead;
 mod product;
 mod progress;
 pub mod prompt_prices;
-mod quiet_store;
 mod ranking;
 pub mod reader_speed;
 pub mod recall;

@@ -9,7 +9,7 @@ use super::{AnswerOptions, Asked, scores};
 use crate::BenchError;
 use crate::cache::write_whole;
 use crate::data::Kind;
-use crate::report::{Line, Report, Row, column, table_of};
+use crate::report::{Line, Report, Row, column};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float, mean};
 
 const SEED: u64 = 20_261_129;
@@ -35,14 +35,14 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         column("wrapping", "wrapping", 3),
     ];
     let title = format!("{bench}, budget {} tokens, {} questions", options.budget, asked.len());
-    report.add(&title, NOTE, table_of(&report.rows, &["prompt"], &lines, &columns));
+    report.tabulate(title, NOTE, &["prompt"], &lines, &columns);
     let differences: Vec<Line> = options
         .arms()
         .iter()
         .map(|arm| Line::new([arm.name()], &bench, &format!("mainpoint - {}", arm.name())))
         .collect();
     let columns = [column("mainpoint's F1 more", "f1", 3).with_bounds("95 % interval")];
-    report.add("Differences, question by question", "", table_of(&report.rows, &["than"], &differences, &columns));
+    report.tabulate("Differences, question by question", "", &["than"], &differences, &columns);
     keep(options, &bench, asked)?;
     report.publish(&options.play.out, &bench, "Answers", "answers.jsonl")
 }

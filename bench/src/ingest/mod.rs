@@ -23,7 +23,7 @@ use self::importing::{Importer, Run, Summary};
 use crate::data::{self, Conversation, DataSet};
 use crate::product::overrides;
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table, table_of};
+use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
 use crate::{BenchError, Failing, locate};
@@ -120,8 +120,7 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
         column("ready, ms", "ready_ms", 0).with_bounds("ready, ms"),
         column("ready empty, ms", "ready_ms_empty", 0).with_bounds("ready empty, ms"),
     ];
-    let outcome = table_of(&report.rows, &["model"], &lines, &columns);
-    report.add("What it comes to", OUTCOME, outcome);
+    report.tabulate("What it comes to", OUTCOME, &["model"], &lines, &columns);
     report.publish(&options.out, "ingest", "Taking in a long history", SPEED)
 }
 

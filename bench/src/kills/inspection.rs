@@ -9,7 +9,8 @@ use mainpoint::models;
 use mainpoint_engine::Projection;
 use mainpoint_store::{Scope, Store, Turn, TurnId, Within};
 
-use crate::{BenchError, Failing, quiet_store};
+use crate::product::quiet_store;
+use crate::{BenchError, Failing};
 
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ const BATCH: usize = 500;
 
 /// Opens the store in `directory` and lists every turn in it.
 pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
-    let store = quiet_store::open(directory, vector_width()).await?;
+    let store = quiet_store(directory, vector_width()).await?;
     let unread = store.unread().await.in_store("listing turns")?;
     // What was read a moment ago stands in the journal until now.
     store.flush().await.in_store("flushing")?;
@@ -107,7 +108,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn turns_are_found_in_the_journal_and_in_the_tables() {
         let home = tempfile::tempdir().unwrap();
-        let store = quiet_store::open(home.path(), vector_width()).await.unwrap();
+        let store = quiet_store(home.path(), vector_width()).await.unwrap();
         let turns: Vec<Turn> = (0..5).map(turn).collect();
         store.accept(turns.clone()).await.unwrap();
         let read = turns[..3].iter().map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::comparison::Comparison;
 use self::crowd::{Crowd, Talk, reply_to};
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, column, rows_of, table_of};
+use crate::report::{Line, Report, Row, column, rows_of};
 use crate::running::program;
 use crate::stats::as_float;
 use crate::{BenchError, Failing, locate};
@@ -216,7 +216,8 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
          and not yet read, which is what a reader that is slower than its clients leaves. Failed: requests without a right answer \
          while the program ran."
     );
-    let rows: Vec<Row> = outcomes.iter().flat_map(Outcome::rows).collect();
+    let mut report = Report::default();
+    report.rows = outcomes.iter().flat_map(Outcome::rows).collect();
     let line = |outcome: &Outcome| {
         let [signal, arm, _] = outcome.ending.names();
         Line::new([signal.to_owned(), outcome.rounds.to_string()], STUDY, arm)
@@ -232,10 +233,7 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
         column("slowest start, s", "slowest_start_s", 1),
         column("slowest end, s", "slowest_end_s", 1),
     ];
-    let mut report = Report::default();
-    let table = table_of(&rows, &["ended by", "times"], &lines, &columns);
-    report.add("Turns that clients have seen", note, table);
-    report.rows = rows;
+    report.tabulate("Turns that clients have seen", note, &["ended by", "times"], &lines, &columns);
     report
 }
 

@@ -12,7 +12,6 @@ mod others;
 mod process;
 mod report;
 mod rounds;
-mod slow;
 mod streams;
 mod targets;
 
@@ -103,7 +102,7 @@ async fn measure(options: &OverheadOptions, plan: &Plan) -> Result<Results, Benc
         target.end().await;
     }
     anstream::println!("Reading {} slow streams …", plan.slow.count);
-    results.slow = slow::measure(&stage.place, plan.slow).await?;
+    results.slow = streams::measure_slow(&stage.place, plan.slow).await?;
     Ok(results)
 }
 

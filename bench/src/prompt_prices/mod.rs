@@ -103,11 +103,13 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
 }
 
 impl Provider {
+    /// What its models cost, relative to a token of input.
     fn listed(self) -> Prices {
-        match self {
-            Self::OpenAi => Prices::OPENAI,
-            Self::Anthropic => Prices::ANTHROPIC,
-        }
+        let cache_write = match self {
+            Self::OpenAi => 1.0,
+            Self::Anthropic => 1.25,
+        };
+        Prices { input: 1.0, cache_read: 0.1, cache_write }
     }
 }
 

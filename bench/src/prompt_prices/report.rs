@@ -7,7 +7,7 @@ use super::pricing::{Charge, Prices};
 use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, Point, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find, table_of};
+use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
@@ -116,7 +116,7 @@ fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
         column("of untouched", RATIO, 3).with_bounds("95 % interval"),
         column("evidence", "evidence", 3).with_bounds("95 % interval"),
     ];
-    report.add("Evidence against price", "", table_of(&report.rows, &["setting"], &lines, &columns));
+    report.tabulate("Evidence against price", "", &["setting"], &lines, &columns);
     report.charts.push(vec![curve(report, &bench, points)]);
 }
 
@@ -165,14 +165,14 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
     for (at, (heading, method, suffix, results)) in sections.into_iter().enumerate() {
         let lines = Policy::ALL.map(|policy| line(policy).around("", &suffix));
         let note = format!("{method}{}", outcomes(results));
-        report.add(heading, note, table_of(&report.rows, &["policy"], &lines, &columns));
+        report.tabulate(heading, note, &["policy"], &lines, &columns);
         if at == 0 {
             let columns = [
                 column("of append-only", "cached_share_ratio_between_epochs", 3).with_bounds("95 % interval"),
                 column("share", "cached_share_between_epochs", 3).with_bounds("95 % interval"),
             ];
             let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
-            report.add("Between two evictions", BETWEEN, table_of(&report.rows, &["policy"], &lines, &columns));
+            report.tabulate("Between two evictions", BETWEEN, &["policy"], &lines, &columns);
         }
     }
     report

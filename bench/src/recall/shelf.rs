@@ -20,9 +20,10 @@ use tempfile::TempDir;
 use super::library::Library;
 use crate::cache::{bytes_of, files_below};
 use crate::data::{self, Conversation};
+use crate::product::quiet_store;
 use crate::ranking::first_places;
 use crate::stats::narrow;
-use crate::{BenchError, Failing, quiet_store};
+use crate::{BenchError, Failing};
 
 /// A store in a temporary directory.
 pub(super) struct Shelf {
@@ -68,7 +69,7 @@ impl Shelf {
     /// Opens an empty store for what `library` reads, which is searched by its settings.
     pub(super) async fn open(library: &Library) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().when_writing("a temporary directory")?;
-        let store = quiet_store::open(directory.path(), library.engine.vector_width()).await?;
+        let store = quiet_store(directory.path(), library.engine.vector_width()).await?;
         Ok(Self { store, config: library.memory.clone(), small_talk: library.small_talk.clone(), directory })
     }
 

@@ -116,6 +116,19 @@ impl Report {
         self.sections.push(Section { heading: heading.into(), note: note.into(), table });
     }
 
+    /// Adds a section with a table of the rows, see [`table_of`].
+    pub(crate) fn tabulate(
+        &mut self,
+        heading: impl Into<String>,
+        note: impl Into<String>,
+        first: &[&str],
+        lines: &[Line],
+        columns: &[Column],
+    ) {
+        let table = table_of(&self.rows, first, lines, columns);
+        self.add(heading, note, table);
+    }
+
     /// Prints the tables, and writes them as `NAME.md` below a title and above the picture, `NAME.svg`, and the rows into `file`,
     /// where they take the place of those of the same benchmarks.
     pub(crate) fn publish(&mut self, directory: &Path, name: &str, title: &str, file: &str) -> Result<(), BenchError> {

@@ -14,8 +14,9 @@ use super::material::Material;
 use super::mixing::Mixer;
 use super::playing::begin_store;
 use crate::cache::{bytes_of, files_below, write_whole};
+use crate::product::quiet_store;
 use crate::progress::Progress;
-use crate::{BenchError, Failing, quiet_store};
+use crate::{BenchError, Failing};
 
 /// A store that holds many main points in one scope.
 #[derive(Debug)]
@@ -101,7 +102,7 @@ fn described(material: &Material) -> String {
 }
 
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
-    let store = quiet_store::open(directory, material.width()).await?;
+    let store = quiet_store(directory, material.width()).await?;
     let scopes = store.scopes().await.in_store("listing scopes")?;
     let scope = scopes.into_iter().next();
     let scope = scope.ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;

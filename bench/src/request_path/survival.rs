@@ -17,12 +17,13 @@ use mainpoint_store::{IndexedPassage, Snapshot, TurnId, Within};
 use super::filling::Filled;
 use super::material::Material;
 use crate::filled::working_copy;
+use crate::product::quiet_store;
 use crate::progress::Progress;
 use crate::ranking::by_score;
 use crate::recall::library::Library;
 use crate::report::{Row, quantiles, rows_of};
 use crate::stats::as_float;
-use crate::{BenchError, Failing, quiet_store};
+use crate::{BenchError, Failing};
 
 /// How many of the best matches are looked for.
 const BEST: usize = 10;
@@ -56,7 +57,7 @@ pub(super) async fn measure(
     bench: &str,
 ) -> Result<Vec<Row>, BenchError> {
     let copy = working_copy(&filled.directory)?;
-    let store = quiet_store::open(copy.path(), material.width()).await?;
+    let store = quiet_store(copy.path(), material.width()).await?;
     let (scope, rows, config) = (filled.scope()?, filled.note.rows, &library.memory);
     let snapshot = store.snapshot(&scope, &Within::Scope).await.in_store("taking a snapshot")?;
     let all = snapshot.all_rows(usize::MAX).await.in_store("listing rows")?;

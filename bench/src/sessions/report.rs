@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::judging::{Judged, UpdateOutcome};
 use super::{Played, SessionOptions};
 
-use crate::report::{Line, Report, Row, column, table_of};
+use crate::report::{Line, Report, Row, column};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float, mean};
 
 const SEED: u64 = 20_261_129;
@@ -81,17 +81,16 @@ pub(super) fn tables(report: &mut Report, options: &SessionOptions, benches: &[S
     ];
     let lines: Vec<Line> = benches.iter().map(|bench| Line::new([bench], bench, ARM)).collect();
     let title = format!("A new chat, memories of at most {tokens} tokens within a budget of {}", options.budget);
-    report.add(title, NOTE, table_of(&report.rows, &["data"], &lines, &columns));
+    report.tabulate(title, NOTE, &["data"], &lines, &columns);
     let kinds: Vec<Line> = kinds(&report.rows);
     let columns = [column("evidence", &evidence, 3).with_bounds("95 % interval")];
-    report.add("Evidence by kind of question", "", table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns));
+    report.tabulate("Evidence by kind of question", "", &["data", "kind", "n"], &kinds, &columns);
     let newest = within(tokens, NEWEST_FIRST);
     let columns = [
         column("newest first", &newest, 3).with_bounds("95 % interval"),
         column("outdated alone", within(tokens, OUTDATED_ALONE), 3),
     ];
-    let updates = table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns);
-    report.add("Newer facts", UPDATE_NOTE, updates);
+    report.tabulate("Newer facts", UPDATE_NOTE, &["data", "kind", "n"], &kinds, &columns);
 }
 
 /// A line for each kind of question of each data set.
