@@ -9,14 +9,13 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mainpoint_tests::binary;
 use mainpoint_tests::proxy::Home;
+use mainpoint_tests::{binary, usage};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
 use crate::product::overrides;
 use crate::progress::Progress;
-use crate::running::usage;
 use crate::{BenchError, Failing};
 
 /// What is imported, into which store.

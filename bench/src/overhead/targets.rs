@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use mainpoint_tests::{ProxyBuilder, StartedProxy};
+use mainpoint_tests::{ProxyBuilder, StartedProxy, usage};
 
 use super::bodies::Size;
 use super::destination::{self, Destination};
 use super::others;
 use super::process::{Place, Process};
 use crate::BenchError;
-use crate::running::{usage, with};
+use crate::running::with;
 
 /// One way for a request to reach the upstream. In the order of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mainpoint_tests::{ProxyBuilder, ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{ProxyBuilder, ScriptedUpstream, StartedProxy, usage};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ use crate::BenchError;
 use crate::filled::working_copy;
 use crate::progress::Progress;
 use crate::report::{Row, quantiles, rows_of};
-use crate::running::{Client, MODEL, NO_DEADLINE, program, talkative_upstream, usage, with};
+use crate::running::{Client, MODEL, NO_DEADLINE, program, talkative_upstream, with};
 use crate::stats::as_float;
 
 /// The running program and those around it.

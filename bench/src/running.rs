@@ -1,9 +1,7 @@
-//! What benchmarks share that run the built program: a client on top of the tests' harness, and what processes use.
+//! What benchmarks share that run the built program: a client on top of the tests' harness.
 //!
 //! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings. It must not know
 //! what is measured.
-
-pub(crate) mod usage;
 
 use mainpoint_tests::{Answer, ProxyBuilder, RecordedRequest, ScriptedUpstream, StartedProxy, prompt};
 use serde::de::DeserializeOwned;
