@@ -104,8 +104,7 @@ fn described(material: &Material) -> String {
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
     let store = quiet_store(directory, material.width()).await?;
     let scopes = store.scopes().await.in_store("listing scopes")?;
-    let scope = scopes.into_iter().next();
-    let scope = scope.ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
+    let scope = scopes.into_iter().next().ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
     let mixer = Mixer { passages: &material.passages, scope: scope.clone() };
     let mut progress = Progress::begin(format!("filling {rows} rows"), rows);
     for first in (0..rows).step_by(BATCH) {

@@ -58,8 +58,7 @@ async fn lock_nobody_out(first: &[u8], beside: &str) {
 async fn trickling_bodies_lock_nobody_out(path: &str) {
     let upstream = ScriptedUpstream::start().await;
     let proxy = relaying(&upstream).start().await;
-    let crowd = Crowd::gather(proxy.authority(), MANY, &half_a_body(path)).await;
-    let crowd = crowd.trickling(b' ');
+    let crowd = Crowd::gather(proxy.authority(), MANY, &half_a_body(path)).await.trickling(b' ');
     a_normal_client_is_answered(&proxy, "trickling bodies").await;
     room_is_made(&proxy, &crowd).await;
 }
@@ -137,8 +136,7 @@ async fn who_sends_no_whole_head_in_time_is_sent_away_and_who_waits_for_the_next
         Crowd::gather(proxy.authority(), 3, first).await.is_sent_away().await;
     }
     assert_eq!(kept.closed(), 0, "these wait for nothing but the next request");
-    let closed = proxy.metrics().await;
-    let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "head_timeout")]);
+    let closed = proxy.metrics().await.sum("mainpoint_connections_closed_total", &[("reason", "head_timeout")]);
     assert!((closed - 12.0).abs() < f64::EPSILON, "each is counted: {closed}");
 }
 
@@ -148,8 +146,7 @@ async fn a_connection_is_kept_alive_for_as_long_as_the_configuration_says() {
     let proxy = relaying(&upstream).setting("server", "keep_alive_seconds = 1").start().await;
     let kept = Crowd::gather(proxy.authority(), 3, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     kept.is_sent_away().await;
-    let closed = proxy.metrics().await;
-    let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "idle")]);
+    let closed = proxy.metrics().await.sum("mainpoint_connections_closed_total", &[("reason", "idle")]);
     assert!(closed >= 3.0, "each is counted: {closed}");
 }
 
@@ -178,8 +175,7 @@ async fn a_body_that_pauses_or_trickles_for_too_long_is_refused_in_the_envelope(
         }
     }
     assert_eq!(upstream.requests().len(), 0, "nothing incomplete was taken for a request");
-    let closed = proxy.metrics().await;
-    let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "body_timeout")]);
+    let closed = proxy.metrics().await.sum("mainpoint_connections_closed_total", &[("reason", "body_timeout")]);
     assert!((closed - 4.0).abs() < f64::EPSILON, "each is counted: {closed}");
 }
 
