@@ -32,7 +32,7 @@ bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every
 bench-answers: models answer-model ## What a real model of 1.5B answers from what is forwarded, and from the newest messages (ARGS="--data … --upstream URL" is passed on)
 	$(BENCH) answers $(ARGS)
 
-bench-sessions: models ## Whether a new chat is answered from earlier ones, and left alone by small talk (ARGS="--questions 40 --before FILE …" is passed on)
+bench-sessions: models ## Whether a new chat is answered from earlier ones, and left alone by small talk (ARGS="--questions 40 …" is passed on)
 	$(BENCH) sessions $(ARGS)
 
 bench-weights: models ## Learns what the signals of relevance are worth, beside those that are shipped

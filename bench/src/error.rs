@@ -2,9 +2,6 @@
 
 use std::path::Path;
 
-use mainpoint_engine::EngineError;
-use mainpoint_store::StoreError;
-
 /// A benchmark failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -14,45 +11,47 @@ pub struct BenchError {
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// Says what was being done when something failed, with the error as its cause.
+pub(crate) trait Failing<T>: Sized {
+    /// What failed, in words.
+    fn because(self, what: impl Into<String>) -> Result<T, BenchError>;
+
+    /// An engine failure in `doing`.
+    fn in_engine(self, doing: &str) -> Result<T, BenchError> {
+        self.because(format!("the engine failed in {doing}"))
+    }
+
+    /// A store failure in `doing`.
+    fn in_store(self, doing: &str) -> Result<T, BenchError> {
+        self.because(format!("the store failed in {doing}"))
+    }
+
+    /// A file or directory that cannot be read.
+    fn when_reading(self, path: impl AsRef<Path>) -> Result<T, BenchError> {
+        self.because(format!("cannot read {}", path.as_ref().display()))
+    }
+
+    /// A file or directory that cannot be written.
+    fn when_writing(self, path: impl AsRef<Path>) -> Result<T, BenchError> {
+        self.because(format!("cannot write {}", path.as_ref().display()))
+    }
+
+    /// A request that did not get through.
+    fn when_asking(self, url: &str) -> Result<T, BenchError> {
+        self.because(format!("a request to {url} failed"))
+    }
+}
+
+impl<T, E: std::error::Error + Send + Sync + 'static> Failing<T> for Result<T, E> {
+    fn because(self, what: impl Into<String>) -> Result<T, BenchError> {
+        self.map_err(|error| BenchError { what: what.into(), cause: Some(Box::new(error)) })
+    }
+}
+
 impl BenchError {
     /// Something of which no other error is the cause.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), cause: None }
-    }
-
-    /// For `map_err`: what failed, with the error that is its cause.
-    pub fn because<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
-    where
-        E: std::error::Error + Send + Sync + 'static,
-    {
-        move |error| Self { what: what.into(), cause: Some(Box::new(error)) }
-    }
-
-    /// For `map_err`: an engine failure in `doing`.
-    pub fn engine(doing: &str) -> impl FnOnce(EngineError) -> Self + use<> {
-        Self::because(format!("the engine failed in {doing}"))
-    }
-
-    /// For `map_err`: a store failure in `doing`.
-    pub fn store(doing: &str) -> impl FnOnce(StoreError) -> Self + use<> {
-        Self::because(format!("the store failed in {doing}"))
-    }
-
-    /// For `map_err`: a file or directory that cannot be read.
-    pub fn reading(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
-        let what = format!("cannot read {}", path.as_ref().display());
-        move |error| Self::because(what)(error)
-    }
-
-    /// For `map_err`: a file or directory that cannot be written.
-    pub fn writing(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
-        let what = format!("cannot write {}", path.as_ref().display());
-        move |error| Self::because(what)(error)
-    }
-
-    /// For `map_err`: a request that did not get through.
-    pub fn request(url: &str) -> impl FnOnce(reqwest::Error) -> Self + use<> {
-        Self::because(format!("a request to {url} failed"))
     }
 
     /// A file that holds something else than expected.
@@ -85,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_causes_follow_the_failure_in_one_line() {
-        let error = BenchError::reading("somewhere")(std::io::Error::other("the disk is on fire"));
+        let error = Err::<(), _>(std::io::Error::other("the disk is on fire")).when_reading("somewhere").unwrap_err();
         assert_eq!(error.with_causes(), "cannot read somewhere: the disk is on fire");
     }
 }

@@ -1,16 +1,34 @@
 //! Stores that were filled once by `mainpoint import` and are kept, by what was imported and how it is read.
 //!
-//! It must not know what they are used for. Whoever runs a program on one takes a working copy, since a run writes to it.
+//! It must not know what they are used for. The program runs on a working copy, since a run writes to its store: LanceDB never
+//! changes a file once it is written, so its files are linked; others are copied.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use chrono::{DateTime, Utc};
-use mainpoint_tests::binary;
+use clap::Args;
+use mainpoint_tests::{ScriptedUpstream, StartedProxy, binary};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::BenchError;
-use crate::cache::{short_hash, write_whole};
+use crate::cache::{files_below, short_hash, write_whole};
+use crate::running::{Client, MODEL, program, setting, with};
+use crate::{BenchError, Failing, locate};
+
+/// How the program is set that is played with, and where everything is kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlayOptions {
+    /// A key of the proxy's configuration, such as memory.low_water=0.4; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<(String, String)>,
+    /// Directory of the results.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    pub(crate) out: PathBuf,
+    /// Directory of stores that were filled and of answers that were given, so that a run goes on where another ended.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
+    pub(crate) cache: PathBuf,
+}
 
 /// What took place before anything is measured.
 #[derive(Debug)]
@@ -32,6 +50,14 @@ pub(crate) struct Recorded {
     pub(crate) messages: Vec<Value>,
 }
 
+/// The program on a copy of the store that holds a history, in front of an upstream that says what it is told to.
+pub(crate) struct Stage {
+    pub(crate) proxy: StartedProxy,
+    pub(crate) upstream: ScriptedUpstream,
+    key: String,
+    _store: TempDir,
+}
+
 /// A message as OpenAI's clients send it, with its time.
 pub(crate) fn message(role: &str, text: &str, time: DateTime<Utc>) -> Value {
     json!({"role": role, "content": text, "created_at": time.to_rfc3339()})
@@ -43,11 +69,27 @@ impl<'a> History<'a> {
         Self { name, key, conversations: vec![Recorded { name: name.to_owned(), messages }] }
     }
 
-    /// The directory of the store that holds it, filled now if it is not there.
+    /// Starts the program with so many tokens for a prompt and these settings, of which the later ones count more.
     ///
     /// # Errors
-    /// When the directory cannot be written, or the import fails.
-    pub(crate) fn stored(&self, cache: &Path) -> Result<PathBuf, BenchError> {
+    /// When a directory cannot be written, or the import fails.
+    pub(crate) async fn play(
+        &self,
+        cache: &Path,
+        budget: u32,
+        defaults: &[(&str, &str)],
+        settings: &[(String, String)],
+    ) -> Result<Stage, BenchError> {
+        let store = working_copy(&self.stored(cache)?)?;
+        let upstream = ScriptedUpstream::start().await;
+        let builder = program(&upstream, budget, defaults.iter().copied());
+        let builder = with(builder, settings.iter().map(|(key, value)| (key, value)));
+        let proxy = with(builder, [("store.directory", format!("{:?}", store.path()))]).start().await;
+        Ok(Stage { proxy, upstream, key: self.key.to_owned(), _store: store })
+    }
+
+    /// The directory of the store that holds it, filled now if it is not there.
+    fn stored(&self, cache: &Path) -> Result<PathBuf, BenchError> {
         let lines = self.lines();
         let hash = short_hash(format!("{}{}\n{lines}", env!("READING_FINGERPRINT"), self.key), 6);
         let home = cache.join("filled").join(format!("{}-{hash}", self.name));
@@ -78,8 +120,7 @@ impl<'a> History<'a> {
         write_whole(&settings, b"")?;
         command.arg("import").arg(file).args(["--key-env", KEY, "--data-dir"]).arg(directory);
         command.arg("--config").arg(settings).env(KEY, self.key);
-        let output = command.stdin(Stdio::null()).output();
-        let output = output.map_err(BenchError::because("mainpoint import cannot be started"))?;
+        let output = command.stdin(Stdio::null()).output().because("mainpoint import cannot be started")?;
         if output.status.success() {
             return Ok(());
         }
@@ -87,9 +128,42 @@ impl<'a> History<'a> {
     }
 }
 
+impl Stage {
+    /// A chat of whoever the history belongs to.
+    pub(crate) fn client(&self, system: &str) -> Client {
+        Client::new(MODEL, &self.key, system)
+    }
+
+    /// Ends the program.
+    pub(crate) async fn end(self) {
+        self.proxy.stop().await;
+    }
+}
+
+/// Where LanceDB's files lie in a store's directory.
+const IMMUTABLE: &str = "lance";
+
+/// A copy beside the store, which is gone when it is dropped.
+pub(crate) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
+    let beside = store.parent().unwrap_or(Path::new("."));
+    let copy = TempDir::with_prefix_in("working-", beside).when_writing(beside)?;
+    for from in files_below(store)? {
+        let below = from.strip_prefix(store).unwrap_or(&from);
+        let to = copy.path().join(below);
+        let folder = to.parent().unwrap_or(copy.path());
+        std::fs::create_dir_all(folder).when_writing(folder)?;
+        let is_linked = below.starts_with(IMMUTABLE) && std::fs::hard_link(&from, &to).is_ok();
+        if !is_linked {
+            std::fs::copy(&from, &to).when_writing(&to)?;
+        }
+    }
+    Ok(copy)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::bytes_of;
 
     #[test]
     fn every_conversation_is_a_line_of_its_own() {
@@ -107,5 +181,20 @@ mod tests {
     fn a_single_conversation_is_called_as_its_store_is() {
         let history = History::of_one("some", "k", Vec::new());
         assert_eq!(history.lines(), r#"{"conversation":"some","messages":[]}"#);
+    }
+    #[test]
+    fn what_is_written_to_a_copy_is_not_in_the_store() {
+        let home = tempfile::tempdir().unwrap();
+        let store = home.path().join("data");
+        std::fs::create_dir_all(store.join("lance/turns.lance")).unwrap();
+        std::fs::write(store.join("lance/turns.lance/rows"), "rows").unwrap();
+        std::fs::write(store.join("journal.redb"), "journal").unwrap();
+        let copy = working_copy(&store).unwrap();
+        let bytes = |directory: &Path| bytes_of(&files_below(directory).unwrap()).unwrap();
+        assert_eq!(bytes(copy.path()), bytes(&store));
+        std::fs::write(copy.path().join("journal.redb"), "another").unwrap();
+        std::fs::remove_file(copy.path().join("lance/turns.lance/rows")).unwrap();
+        assert_eq!(std::fs::read(store.join("journal.redb")).unwrap(), b"journal");
+        assert_eq!(std::fs::read(store.join("lance/turns.lance/rows")).unwrap(), b"rows");
     }
 }

@@ -8,7 +8,6 @@
 pub mod answers;
 mod cache;
 mod content_words;
-mod copies;
 mod data;
 pub mod demo;
 mod error;
@@ -22,7 +21,6 @@ pub mod overhead;
 mod product;
 mod progress;
 pub mod prompt_prices;
-mod quiet_store;
 mod ranking;
 pub mod reader_speed;
 pub mod recall;
@@ -33,3 +31,4 @@ pub mod sessions;
 mod stats;
 
 pub use error::BenchError;
+use error::Failing;

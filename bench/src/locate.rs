@@ -11,7 +11,6 @@ pub(crate) fn bench() -> PathBuf {
     root.unwrap_or(&current).join("bench")
 }
 
-/// Where results are written.
 pub(crate) fn results() -> PathBuf {
     bench().join("results")
 }

@@ -80,6 +80,9 @@ async fn run(command: Command) -> Result<(), BenchError> {
         Command::Kills(options) => kills::run(&options).await,
         Command::Overhead(options) => overhead::run(&options).await,
         Command::Upstream { address } => overhead::serve_upstream(&address).await,
-        Command::Demo(options) => demo::run(&options).await,
+        Command::Demo(options) => {
+            demo::run(&options).await;
+            Ok(())
+        }
     }
 }

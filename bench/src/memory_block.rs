@@ -1,9 +1,11 @@
-//! The memory block of a prompt as the upstream received it: what it quotes, and how many tokens that takes.
+//! The memory block of a prompt as the upstream received it: what it quotes, how many tokens that takes, and what the receipt
+//! says of it.
 //!
 //! It must not know what the quotes are worth.
 
 use mainpoint_tests::prompt::{self, Quote};
 use mainpoint_tests::tokens;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The block of the last user message.
@@ -11,10 +13,24 @@ use serde_json::Value;
 pub(crate) struct MemoryBlock {
     /// What it quotes, in its order; nothing where there is no block.
     pub(crate) quotes: Vec<Quote>,
-    /// Its tokens.
     pub(crate) tokens: usize,
     /// How many of them are words that were said.
     pub(crate) words: usize,
+}
+
+/// What a receipt says of the turns that are quoted, in the order of their quotes.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Recalled {
+    pub(crate) memories: Vec<Memory>,
+}
+
+/// A turn that is quoted.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Memory {
+    /// Its place in its conversation.
+    pub(crate) position: usize,
+    /// How likely mainpoint says it is to answer the question, 0 to 1.
+    pub(crate) score: f64,
 }
 
 impl MemoryBlock {

@@ -1,21 +1,24 @@
-//! The product's own settings: which model reads, and how much is searched, as a configuration without a file has them.
+//! The product's parts as studies use them: its own settings, as a configuration without a file has them, its engine, and stores that
+//! studies fill or look at themselves.
 //!
 //! It must not know what is measured.
+
+use std::path::Path;
+use std::time::Duration;
 
 use mainpoint::config::{Config, MemoryConfig};
 use mainpoint::{app, models};
 use mainpoint_engine::{Engine, EngineConfig};
+use mainpoint_store::{Retain, Store, StoreConfig};
 
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// What the product would run with.
 #[derive(Debug, Clone)]
 pub(crate) struct Product {
     /// The model as `models.reader` names it; `None` for the product's own choice.
     pub(crate) reader: Option<String>,
-    /// The engine's settings.
     pub(crate) engine: EngineConfig,
-    /// The memory's settings.
     pub(crate) memory: MemoryConfig,
 }
 
@@ -32,9 +35,8 @@ impl Product {
         })
     }
 
-    /// Starts the engine.
     pub(crate) fn start(&self) -> Result<Engine, BenchError> {
-        Engine::start(&self.engine).map_err(BenchError::engine("starting"))
+        Engine::start(&self.engine).in_engine("starting")
     }
 
     /// The keys and values that a started program needs to read with the same model.
@@ -47,4 +49,26 @@ impl Product {
 pub(crate) fn overrides(reader: Option<&str>) -> Vec<(String, String)> {
     let setting = |name: &str| ("models.reader".to_owned(), format!("{name:?}"));
     reader.map(setting).into_iter().collect()
+}
+
+/// Longer than any study.
+const NEVER: Duration = Duration::from_secs(7 * 86_400);
+
+/// Opens the store in `directory` for vectors of `vector_width` numbers, in which nothing happens by itself.
+pub(crate) async fn quiet_store(directory: &Path, vector_width: usize) -> Result<Store, BenchError> {
+    let config = StoreConfig {
+        directory: directory.to_owned(),
+        vector_width,
+        model: None,
+        retain: Retain::Turns,
+        flush_interval: NEVER,
+        flush_turns: usize::MAX,
+        maintenance_interval: NEVER,
+        retain_for: None,
+        quoted: |_, _| Some(Vec::new()),
+        ledger_age: NEVER,
+        recent_bytes: 256 << 20,
+        cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    };
+    Store::open(config).await.in_store("opening")
 }

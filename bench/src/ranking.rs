@@ -49,7 +49,6 @@ pub(crate) fn best_cosines(question: &[f32], turns: &[Vec<Vec<f32>>]) -> Vec<f32
     turns.iter().map(best).collect()
 }
 
-/// One vector minus another.
 pub(crate) fn minus(left: &[f32], right: &[f32]) -> Vec<f32> {
     left.iter().zip(right).map(|(left, right)| left - right).collect()
 }

@@ -38,8 +38,7 @@ pub fn objection(messages: &[Value]) -> Option<String> {
 
 /// The names of the calls that a message makes.
 fn makes(message: &Value) -> impl Iterator<Item = &str> {
-    let calls = message["tool_calls"].as_array().into_iter().flatten();
-    let calls = calls.filter_map(|call| call["id"].as_str());
+    let calls = message["tool_calls"].as_array().into_iter().flatten().filter_map(|call| call["id"].as_str());
     calls.chain(parts(message, "tool_use").filter_map(|part| part["id"].as_str()))
 }
 

@@ -32,6 +32,7 @@ pub mod sse;
 pub mod strict;
 pub mod tokens;
 pub mod upstream;
+pub mod usage;
 pub mod websocket;
 pub mod wire;
 

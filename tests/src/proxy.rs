@@ -15,7 +15,7 @@ pub use builder::ProxyBuilder;
 pub use home::Home;
 use output::Output;
 
-use crate::{binary, models};
+use crate::{ScriptedUpstream, binary, models};
 
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(60);
@@ -45,6 +45,15 @@ impl StartedProxy {
         ProxyBuilder::as_shipped()
             .setting("models", "reader = \"all-minilm-l6-v2\"")
             .setting("memory", "deadline_ms = 60000")
+    }
+
+    /// The same in front of this upstream.
+    ///
+    /// # Panics
+    /// When a model is not installed.
+    #[must_use]
+    pub fn before(upstream: &ScriptedUpstream) -> ProxyBuilder {
+        Self::builder().upstream(&upstream.base_url())
     }
 
     /// The base URL that the process printed, including `/v1`.

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::AnswerOptions;
-use crate::BenchError;
 use crate::cache::short_hash;
+use crate::{BenchError, Failing};
 
 /// A service with what it said before.
 pub(super) struct Answering {
@@ -42,13 +42,13 @@ const MOST_TOKENS: u32 = 48;
 impl Answering {
     /// Finds the service, or starts one of our own.
     pub(super) async fn start(options: &AnswerOptions) -> Result<Self, BenchError> {
-        let file = options.cache.join("answers").join("given.jsonl");
+        let file = options.play.cache.join("answers").join("given.jsonl");
         let given = std::fs::read_to_string(&file).unwrap_or_default();
         let given = given.lines().filter_map(|line| serde_json::from_str::<Given>(line).ok());
         let known = given.map(|given| (given.hash, given.answer)).collect();
         let key = match &options.key_env {
             None => None,
-            Some(name) => Some(std::env::var(name).map_err(BenchError::because(format!("--key-env {name}")))?),
+            Some(name) => Some(std::env::var(name).because(format!("--key-env {name}"))?),
         };
         let own = match options.upstream {
             Some(_) => None,
@@ -85,9 +85,9 @@ impl Answering {
             Some(key) => request.bearer_auth(key),
             None => request,
         };
-        let response = request.send().await.map_err(BenchError::request(&url))?;
+        let response = request.send().await.when_asking(&url)?;
         let status = response.status();
-        let text = response.text().await.map_err(BenchError::request(&url))?;
+        let text = response.text().await.when_asking(&url)?;
         let reply: Value = serde_json::from_str(&text).unwrap_or_default();
         let Some(answer) = reply["choices"][0]["message"]["content"].as_str().filter(|_| status.is_success()) else {
             return Err(BenchError::program(&url, format!("{status}: {text}")));
@@ -105,13 +105,12 @@ impl Answering {
     }
 
     fn write_down(&self, given: &Given) -> Result<(), BenchError> {
-        let failed = BenchError::writing(&self.file);
         let line = serde_json::to_string(given).map_err(|error| BenchError::data(&self.file, error))?;
         let write = || {
             std::fs::create_dir_all(self.file.parent().unwrap_or(&self.file))?;
             let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
             writeln!(file, "{line}")
         };
-        write().map_err(failed)
+        write().when_writing(&self.file)
     }
 }

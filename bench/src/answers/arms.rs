@@ -25,15 +25,12 @@ pub(super) enum Arm {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Prompt {
     pub(super) messages: Vec<Value>,
-    /// Tokens of all of them.
     pub(super) tokens: usize,
 }
 
 impl Arm {
-    /// All of them.
     pub(super) const ALL: [Self; 4] = [Self::Mainpoint, Self::Last(3000), Self::Gold, Self::Alone];
 
-    /// The arm of this name.
     pub(super) fn named(name: &str) -> Result<Self, String> {
         let known = Self::ALL.map(|arm| arm.name()).join(", ");
         Self::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| format!("expected one of {known}"))
@@ -49,7 +46,6 @@ impl Arm {
         }
     }
 
-    /// The prompt for a question.
     pub(super) fn prompt(self, conversation: &Conversation, question: &Question, forwarded: &Forwarded) -> Prompt {
         let asked = json!({"role": "user", "content": question.text});
         let system = json!({"role": "system", "content": instruction(question)});

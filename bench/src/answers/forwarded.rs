@@ -3,32 +3,27 @@
 //! It must not know who answers. A conversation is imported once, with the times at which it took place, into a store that is
 //! kept; the proxy runs on a copy.
 
-use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt};
-use serde::{Deserialize, Serialize};
+use mainpoint_tests::prompt;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::AnswerOptions;
 use crate::BenchError;
-use crate::copies::working_copy;
-use crate::data::{Conversation, Question};
+use crate::data::{Conversation, Question, Turn};
 use crate::filled::{History, message};
-use crate::memory_block::MemoryBlock;
+use crate::memory_block::{MemoryBlock, Recalled};
 use crate::progress::Progress;
-use crate::running::{Client, MODEL, NO_DEADLINE, program, with};
+use crate::running::NO_DEADLINE;
 
 /// A prompt as the upstream received it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Forwarded {
-    /// Its messages.
     pub(super) messages: Vec<Value>,
     /// The share of the turns that answer the question which the prompt holds, as messages or quoted.
     pub(super) evidence: f64,
-    /// The turns that are quoted.
     pub(super) quotes: Vec<QuotedTurn>,
-    /// Tokens of the memory block.
-    pub(super) block: usize,
-    /// How many of them are words that were said.
-    pub(super) words: usize,
+    /// What the last message quotes.
+    pub(super) block: MemoryBlock,
 }
 
 /// A turn that is quoted.
@@ -57,25 +52,22 @@ pub(super) async fn ask(
     conversation: &Conversation,
     questions: &[&Question],
 ) -> Result<Vec<Forwarded>, BenchError> {
-    let key = key(conversation);
-    let history = History::of_one(&conversation.name, &key, messages(conversation));
-    let copy = working_copy(&history.stored(&options.cache)?)?;
-    let upstream = ScriptedUpstream::start().await;
-    let directory = ("store.directory".to_owned(), format!("{:?}", copy.path()));
-    let builder = program(&upstream, options.budget, [NO_DEADLINE]);
-    let proxy = with(builder, options.settings.iter().cloned().chain([directory])).start().await;
+    let key = format!("answers-{}", conversation.name);
+    let said = |turn: &Turn| message(turn.role, &turn.message(), turn.time);
+    let history = History::of_one(&conversation.name, &key, conversation.turns.iter().map(said).collect());
+    let stage = history.play(&options.play.cache, options.budget, &[NO_DEADLINE], &options.play.settings).await?;
     let mut progress = Progress::begin(format!("asking {}", conversation.name), questions.len());
     let mut found = Vec::with_capacity(questions.len());
     for question in questions {
-        let mut client = Client::new(MODEL, &key, instruction(question));
+        let mut client = stage.client(instruction(question));
         conversation.turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
-        let answer = client.say_aside(&proxy, &question.text).await;
-        let receipt = Receipt::of(&client, &proxy, &answer).await?;
-        let request = upstream.last_request().json();
-        found.push(Forwarded::of(&request, &receipt, conversation, question));
+        let answer = client.say_aside(&stage.proxy, &question.text).await;
+        let recalled = client.receipt(&stage.proxy, &answer).await?;
+        let request = stage.upstream.last_request().json();
+        found.push(Forwarded::of(&request, &recalled, conversation, question));
         progress.advance(1);
     }
-    proxy.stop().await;
+    stage.end().await;
     Ok(found)
 }
 
@@ -85,56 +77,24 @@ impl Forwarded {
         self.quotes.iter().filter(|quote| quote.is_evidence).count()
     }
 
-    fn of(request: &Value, receipt: &Receipt, conversation: &Conversation, question: &Question) -> Self {
+    fn of(request: &Value, recalled: &Recalled, conversation: &Conversation, question: &Question) -> Self {
         let messages = prompt::messages(request);
         let kept: Vec<String> = messages.iter().map(prompt::own_text).collect();
-        let quoted: Vec<usize> = receipt.memories.iter().map(|memory| memory.position).collect();
+        let quoted: Vec<usize> = recalled.memories.iter().map(|memory| memory.position).collect();
         let holds = |turn: &&usize| {
             let said = conversation.turns.get(**turn).map(|turn| turn.message().trim().to_owned());
             quoted.contains(turn) || said.is_some_and(|said| kept.contains(&said))
         };
         let held = question.evidence.iter().filter(holds).count();
-        let block = MemoryBlock::of(request);
+        let quotes = recalled.memories.iter().map(|memory| QuotedTurn {
+            score: memory.score,
+            is_evidence: question.evidence.contains(&memory.position),
+        });
         Self {
             messages: messages.to_vec(),
             evidence: held as f64 / question.evidence.len().max(1) as f64,
-            quotes: receipt.memories.iter().map(|memory| memory.quoted(question)).collect(),
-            block: block.tokens,
-            words: block.words,
+            quotes: quotes.collect(),
+            block: MemoryBlock::of(request),
         }
     }
-}
-
-/// What of a receipt matters here.
-#[derive(Deserialize)]
-struct Receipt {
-    memories: Vec<Memory>,
-}
-
-#[derive(Deserialize)]
-struct Memory {
-    position: usize,
-    score: f64,
-}
-
-impl Memory {
-    fn quoted(&self, question: &Question) -> QuotedTurn {
-        QuotedTurn { score: self.score, is_evidence: question.evidence.contains(&self.position) }
-    }
-}
-
-impl Receipt {
-    async fn of(client: &Client, proxy: &StartedProxy, answer: &Answer) -> Result<Self, BenchError> {
-        let receipt = client.receipt(proxy, answer).await;
-        Self::deserialize(&receipt).map_err(|error| BenchError::data("a receipt", error))
-    }
-}
-
-/// The credential that a conversation's requests come with.
-fn key(conversation: &Conversation) -> String {
-    format!("answers-{}", conversation.name)
-}
-
-fn messages(conversation: &Conversation) -> Vec<Value> {
-    conversation.turns.iter().map(|turn| message(turn.role, &turn.message(), turn.time)).collect()
 }

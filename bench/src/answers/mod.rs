@@ -20,8 +20,9 @@ use self::answering::Answering;
 use self::arms::Arm;
 use self::forwarded::Forwarded;
 use crate::data::Question;
+use crate::filled::PlayOptions;
 use crate::progress::Progress;
-use crate::{BenchError, data, locate, running};
+use crate::{BenchError, data, locate};
 
 /// What is asked, and who answers.
 #[derive(Debug, Clone, Args)]
@@ -38,9 +39,6 @@ pub struct AnswerOptions {
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u32).range(300..))]
     budget: u32,
-    /// A key of the proxy's configuration, such as memory.low_water=0.4; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = running::setting)]
-    settings: Vec<(String, String)>,
     /// Base URL of the service that answers; without it the model answers within a mainpoint of its own.
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
@@ -53,15 +51,8 @@ pub struct AnswerOptions {
     /// Prompts that are answered, instead of all of them.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = Arm::named)]
     arms: Vec<Arm>,
-    /// Look only at the prompts: nobody answers.
-    #[arg(long)]
-    prompts_only: bool,
-    /// Directory of the results.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
-    out: PathBuf,
-    /// Directory of stores that were filled and of answers that were given, so that a run goes on where another ended.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
-    cache: PathBuf,
+    #[command(flatten)]
+    play: PlayOptions,
 }
 
 /// A question with everything that became of it.
@@ -89,9 +80,7 @@ pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
             asked.push(Asked { question: (*question).clone(), forwarded, prompts });
         }
     }
-    if !options.prompts_only {
-        answer(options, &mut asked).await?;
-    }
+    answer(options, &mut asked).await?;
     report::publish(options, kind, &asked)
 }
 

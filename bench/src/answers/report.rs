@@ -9,7 +9,7 @@ use super::{AnswerOptions, Asked, scores};
 use crate::BenchError;
 use crate::cache::write_whole;
 use crate::data::Kind;
-use crate::report::{Line, Report, Row, column, table_of};
+use crate::report::{Line, Report, Row, column};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float, mean};
 
 const SEED: u64 = 20_261_129;
@@ -27,8 +27,7 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
     report.rows = rows(&bench, options.arms(), asked);
     let lines: Vec<Line> = options.arms().iter().map(|arm| Line::new([arm.name()], &bench, &arm.name())).collect();
     let columns = [
-        column("F1", "f1", 3),
-        column("95 % interval", "f1", 3).bounds(),
+        column("F1", "f1", 3).with_bounds("95 % interval"),
         column("contained", "contained", 3),
         column("prompt tokens", "prompt_tokens", 0),
         column("evidence", "evidence", 3),
@@ -36,18 +35,16 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         column("wrapping", "wrapping", 3),
     ];
     let title = format!("{bench}, budget {} tokens, {} questions", options.budget, asked.len());
-    report.add(&title, NOTE, table_of(&report.rows, &["prompt"], &lines, &columns));
+    report.tabulate(title, NOTE, &["prompt"], &lines, &columns);
     let differences: Vec<Line> = options
         .arms()
         .iter()
         .map(|arm| Line::new([arm.name()], &bench, &format!("mainpoint - {}", arm.name())))
         .collect();
-    let columns = [column("mainpoint's F1 more", "f1", 3), column("95 % interval", "f1", 3).bounds()];
-    if !options.prompts_only {
-        report.add("Differences, question by question", "", table_of(&report.rows, &["than"], &differences, &columns));
-    }
+    let columns = [column("mainpoint's F1 more", "f1", 3).with_bounds("95 % interval")];
+    report.tabulate("Differences, question by question", "", &["than"], &differences, &columns);
     keep(options, &bench, asked)?;
-    report.publish(&options.out, &bench, "Answers", "answers.jsonl")
+    report.publish(&options.play.out, &bench, "Answers", "answers.jsonl")
 }
 
 fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
@@ -77,9 +74,9 @@ fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
     let quoted = each(|one| one.forwarded.quotes.len());
     rows.push(row("quoted_turns", &mainpoint, mean(&quoted).into()));
     rows.push(row("precision", &mainpoint, resamples.ratio(&each(|one| one.forwarded.evidence_quoted()), &quoted)));
-    let block = each(|one| one.forwarded.block);
+    let block = each(|one| one.forwarded.block.tokens);
     rows.push(row("block_tokens", &mainpoint, mean(&block).into()));
-    let wrapping = each(|one| one.forwarded.block.saturating_sub(one.forwarded.words));
+    let wrapping = each(|one| one.forwarded.block.tokens.saturating_sub(one.forwarded.block.words));
     rows.push(row("wrapping", &mainpoint, resamples.ratio(&wrapping, &block)));
     rows
 }
@@ -111,5 +108,5 @@ fn keep(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), Ben
         });
         text.push_str(&format!("{line}\n"));
     }
-    write_whole(&options.cache.join("answers").join(format!("{bench}-prompts.jsonl")), text.as_bytes())
+    write_whole(&options.play.cache.join("answers").join(format!("{bench}-prompts.jsonl")), text.as_bytes())
 }

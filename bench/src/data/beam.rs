@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Conversation, Question, Turn};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 #[derive(Deserialize)]
 struct RawBatch {
@@ -45,8 +45,8 @@ const UNANSWERABLE: &str = "abstention";
 /// and number.
 pub(super) fn load(directory: &Path, family: &str) -> Result<Vec<Conversation>, BenchError> {
     let mut chats = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(BenchError::reading(directory))? {
-        let path = entry.map_err(BenchError::reading(directory))?.path();
+    for entry in std::fs::read_dir(directory).when_reading(directory)? {
+        let path = entry.when_reading(directory)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.join("chat.json").is_file() {
             chats.push((name.parse::<u64>().unwrap_or(u64::MAX), name, path));
@@ -61,8 +61,8 @@ pub(super) fn load(directory: &Path, family: &str) -> Result<Vec<Conversation>, 
 
 fn read(name: &str, directory: &Path) -> Result<Conversation, BenchError> {
     let (chat, questions) = (directory.join("chat.json"), directory.join("probing_questions.json"));
-    let chat_text = std::fs::read_to_string(&chat).map_err(BenchError::reading(&chat))?;
-    let question_text = std::fs::read_to_string(&questions).map_err(BenchError::reading(&questions))?;
+    let chat_text = std::fs::read_to_string(&chat).when_reading(&chat)?;
+    let question_text = std::fs::read_to_string(&questions).when_reading(&questions)?;
     parse(name, &chat_text, &question_text).map_err(|error| BenchError::data(directory, error))
 }
 

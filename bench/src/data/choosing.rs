@@ -5,16 +5,23 @@
 use super::{Conversation, Kind, Question, named};
 use crate::BenchError;
 
-/// The conversations that nothing was chosen on; of other kinds it is all of them.
-const REPORTED: [(Kind, &[&str]); 2] =
-    [(Kind::Locomo, &["conv-41", "conv-42"]), (Kind::Beam, &["beam-4", "beam-5", "beam-6", "beam-7"])];
 const SEED: u64 = 20_261_129;
+
+impl Kind {
+    /// The conversations that nothing was chosen on; of other kinds it is all of them, and none is named here.
+    pub(crate) fn reported(self) -> &'static [&'static str] {
+        match self {
+            Self::Locomo => &["conv-41", "conv-42"],
+            Self::Beam => &["beam-4", "beam-5", "beam-6", "beam-7"],
+            Self::LongMemEval | Self::Updates | Self::Language => &[],
+        }
+    }
+}
 
 /// The conversations of these names; without any those that nothing was chosen on.
 pub(crate) fn reported(kind: Kind, all: Vec<Conversation>, names: &[String]) -> Result<Vec<Conversation>, BenchError> {
-    let reported = REPORTED.iter().find(|(other, _)| *other == kind).map_or(&[][..], |(_, names)| names);
     let names: Vec<String> = match names {
-        [] => reported.iter().map(|name| (*name).to_owned()).collect(),
+        [] => kind.reported().iter().map(|name| (*name).to_owned()).collect(),
         names => names.to_vec(),
     };
     if names.is_empty() { Ok(all) } else { named(all, &names) }

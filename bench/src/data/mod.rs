@@ -7,8 +7,7 @@ mod beam;
 mod choosing;
 mod locomo;
 mod longmemeval;
-mod remarks;
-mod updates;
+mod ours;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -18,9 +17,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 pub(crate) use self::choosing::{drawn, reported};
-pub(crate) use self::remarks::remarks;
-pub(crate) use self::updates::{UPDATE, updates};
-use crate::BenchError;
+pub(crate) use self::ours::{UPDATE, remarks, updates};
+use crate::{BenchError, Failing};
 
 /// One conversation over many sessions.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +27,6 @@ pub(crate) struct Conversation {
     pub(crate) name: String,
     /// Which turns belong to each session, ascending and without gaps.
     pub(crate) sessions: Vec<Range<usize>>,
-    /// All turns in order.
     pub(crate) turns: Vec<Turn>,
     /// The questions that can be judged.
     pub(crate) questions: Vec<Question>,
@@ -44,7 +41,6 @@ pub(crate) struct Turn {
     pub(crate) speaker: String,
     /// The role on the wire.
     pub(crate) role: &'static str,
-    /// What is said.
     pub(crate) text: String,
     /// When the turn's session began.
     pub(crate) time: DateTime<Utc>,
@@ -53,7 +49,6 @@ pub(crate) struct Turn {
 /// One question with what answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
-    /// The question.
     pub(crate) text: String,
     /// Positions of the evidence among the turns, ascending, each once, never empty.
     pub(crate) evidence: Vec<usize>,
@@ -161,8 +156,8 @@ impl Conversation {
 pub(crate) fn sets(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
     let mut languages = Vec::new();
     if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
-            let found = entry.map_err(BenchError::reading(path))?.path();
+        for entry in std::fs::read_dir(path).when_reading(path)? {
+            let found = entry.when_reading(path)?.path();
             if found.is_dir() && code(&found).is_some() {
                 languages.push(found);
             }
@@ -186,7 +181,7 @@ pub(crate) fn load(path: &Path) -> Result<DataSet, BenchError> {
         let (kind, name) = code(path).map_or((Kind::Beam, "beam"), |code| (Kind::Language, code));
         return Ok(DataSet { kind, conversations: beam::load(path, name)? });
     }
-    let text = std::fs::read_to_string(path).map_err(BenchError::reading(path))?;
+    let text = std::fs::read_to_string(path).when_reading(path)?;
     let (kind, parsed) = match longmemeval::is_one(&text) {
         true => (Kind::LongMemEval, longmemeval::parse(&text)),
         false => (Kind::Locomo, locomo::parse(&text)),
@@ -260,9 +255,9 @@ pub(crate) mod tests {
 
     #[test]
     fn directories_named_by_codes_are_languages() -> Result<(), BenchError> {
-        let home = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let home = tempfile::tempdir().when_writing("a temporary directory")?;
         for name in ["de", "zh", "beam-100k"] {
-            std::fs::create_dir(home.path().join(name)).map_err(BenchError::writing(name))?;
+            std::fs::create_dir(home.path().join(name)).when_writing(name)?;
         }
         assert_eq!(sets(home.path())?, ["de", "zh"].map(|code| home.path().join(code)));
         let beam = home.path().join("beam-100k");

@@ -9,8 +9,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::BenchError;
 use crate::data::{Conversation, Turn};
+use crate::{BenchError, Failing};
 
 /// How much a history holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,19 +40,19 @@ const DAYS_BETWEEN_PASSAGES: i64 = 364;
 /// Writes conversations to `path`, one of each source in turn, until there are `tokens` tokens; the last one is cut. Every
 /// source has a conversation in which something is said.
 pub(super) fn write(path: &Path, sources: &[Vec<Conversation>], tokens: usize) -> Result<Extent, BenchError> {
-    let mut out = BufWriter::new(File::create(path).map_err(BenchError::writing(path))?);
+    let mut out = BufWriter::new(File::create(path).when_writing(path)?);
     let goal = tokens.saturating_mul(BYTES_PER_TOKEN);
     let mut extent = Extent::default();
     while extent.bytes < goal {
         let Some((line, turns, bytes)) = compose(sources, extent.conversations, goal - extent.bytes) else {
             break;
         };
-        writeln!(out, "{line}").map_err(BenchError::writing(path))?;
+        writeln!(out, "{line}").when_writing(path)?;
         extent.conversations += 1;
         extent.turns += turns;
         extent.bytes += bytes;
     }
-    out.flush().map_err(BenchError::writing(path))?;
+    out.flush().when_writing(path)?;
     Ok(extent)
 }
 

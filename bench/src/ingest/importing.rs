@@ -9,15 +9,14 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use mainpoint_tests::binary;
 use mainpoint_tests::proxy::Home;
+use mainpoint_tests::{binary, usage};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
-use crate::BenchError;
 use crate::product::overrides;
 use crate::progress::Progress;
-use crate::running::usage;
+use crate::{BenchError, Failing};
 
 /// What is imported, into which store.
 #[derive(Debug)]
@@ -26,7 +25,6 @@ pub(super) struct Importer {
     pub(super) home: Arc<Home>,
     /// The model that reads; `None` for the product's own.
     pub(super) reader: Option<String>,
-    /// The file of conversations.
     pub(super) history: PathBuf,
     /// How long one run may take.
     pub(super) patience: Duration,
@@ -37,7 +35,6 @@ pub(super) struct Importer {
 pub(super) struct Run {
     /// From its start to its end, models and all.
     pub(super) time: Duration,
-    /// Seconds of processor time.
     pub(super) processor_s: f64,
     /// The most memory that it had, in MiB.
     pub(super) peak_mib: f64,
@@ -70,19 +67,11 @@ pub(super) struct Summary {
 struct Watched {
     child: Child,
     run: Run,
-    heard: Heard,
+    /// How much it last said is read, in per cent: 0, 25, 50, 75 or 100.
+    share: u32,
     log: PathBuf,
     started: Instant,
     progress: Progress,
-}
-
-/// How far the program last said that it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Heard {
-    /// In per cent: 0, 25, 50, 75 or 100.
-    share: u32,
-    /// How long after the start.
-    after: Duration,
 }
 
 /// What messages call the program.
@@ -91,16 +80,15 @@ const NAME: &str = "mainpoint import";
 const JOURNAL: &str = "journal.redb";
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 const POLL: Duration = Duration::from_millis(200);
-/// The steps in which the program says how far it is, in per cent.
-const QUARTER: u32 = 25;
+/// More per cent than there are.
+const NEVER: u32 = 101;
 
 impl Importer {
-    /// Runs the program until about `share` per cent are read, 25 to 99, and kills it there. With the run comes the time from the
-    /// last time that its journal was written to the end.
+    /// Runs the program until it says that `share` per cent are read, a quarter of all or several, and kills it there. With the run
+    /// comes the time from the last time that its journal was written to the end.
     pub(super) async fn until(&self, share: u32) -> Result<(Run, Duration), BenchError> {
         let mut watched = self.start("killed")?;
-        let is_there = |heard: Heard, time| heard.is_at(share, time);
-        if let Some(status) = watched.watch(self.patience, is_there).await? {
+        if let Some(status) = watched.watch(self.patience, share).await? {
             let reason = format!("it ended with {status} before it was killed; a longer history lasts");
             return Err(watched.failed(&reason));
         }
@@ -108,20 +96,19 @@ impl Importer {
         let kill = watched.child.kill().await;
         kill.map_err(|error| watched.failed(&format!("it cannot be killed: {error}")))?;
         let journal = self.home.data().join(JOURNAL);
-        let written = std::fs::metadata(&journal).and_then(|found| found.modified());
-        let written = written.map_err(BenchError::reading(journal))?;
+        let written = std::fs::metadata(&journal).and_then(|found| found.modified()).when_reading(journal)?;
         Ok((watched.run, killed.duration_since(written).unwrap_or_default()))
     }
 
     /// Runs the program to its end. `name` is that of its files.
     pub(super) async fn to_the_end(&self, name: &str) -> Result<(Run, Summary), BenchError> {
         let mut watched = self.start(name)?;
-        let status = watched.watch(self.patience, |_, _| false).await?;
+        let status = watched.watch(self.patience, NEVER).await?;
         if !status.is_some_and(|status| status.success()) {
             return Err(watched.failed("it failed"));
         }
         let output = self.output(name);
-        let text = std::fs::read_to_string(&output).map_err(BenchError::reading(&output))?;
+        let text = std::fs::read_to_string(&output).when_reading(&output)?;
         let summary: Summary = serde_json::from_str(&text).map_err(|error| BenchError::data(output, error))?;
         let peak_mib = summary.peak_memory_bytes.unwrap_or_default() / MEBIBYTE;
         let run = Run { peak_mib: watched.run.peak_mib.max(peak_mib), ..watched.run };
@@ -130,8 +117,8 @@ impl Importer {
 
     fn start(&self, name: &str) -> Result<Watched, BenchError> {
         let (log, output) = (self.home.path().join(format!("{name}.log")), self.output(name));
-        let errors = File::create(&log).map_err(BenchError::writing(&log))?;
-        let answers = File::create(&output).map_err(BenchError::writing(&output))?;
+        let errors = File::create(&log).when_writing(&log)?;
+        let answers = File::create(&output).when_writing(&output)?;
         let settings = overrides(self.reader.as_deref()).into_iter();
         let settings: String = settings.map(|(key, value)| format!("{key} = {value}\n")).collect();
         self.home.configure(&settings);
@@ -147,11 +134,11 @@ impl Importer {
             .stderr(errors)
             .kill_on_drop(true)
             .spawn()
-            .map_err(BenchError::because(format!("{NAME} cannot be started")))?;
+            .because(format!("{NAME} cannot be started"))?;
         Ok(Watched {
             child,
             run: Run::default(),
-            heard: Heard::default(),
+            share: 0,
             log,
             started: Instant::now(),
             progress: Progress::begin(format!("importing, per cent, {name}"), 100),
@@ -165,18 +152,13 @@ impl Importer {
 }
 
 impl Watched {
-    /// Waits until the child has ended, which gives its status, or until `is_enough` holds of what was heard of it and of how
-    /// long it runs.
-    async fn watch(
-        &mut self,
-        patience: Duration,
-        is_enough: impl Fn(Heard, Duration) -> bool,
-    ) -> Result<Option<ExitStatus>, BenchError> {
+    /// Waits until the child has ended, which gives its status, or says that `share` per cent are read.
+    async fn watch(&mut self, patience: Duration, share: u32) -> Result<Option<ExitStatus>, BenchError> {
         loop {
             let ended = self.child.try_wait();
             let ended = ended.map_err(|error| self.failed(&format!("it cannot be waited for: {error}")))?;
             self.look();
-            if ended.is_some() || is_enough(self.heard, self.run.time) {
+            if ended.is_some() || self.share >= share {
                 return Ok(ended);
             }
             if self.run.time > patience {
@@ -195,10 +177,9 @@ impl Watched {
             self.run.peak_mib = self.run.peak_mib.max(used.peak_mib);
         }
         let share = share_read(&std::fs::read_to_string(&self.log).unwrap_or_default());
-        if share > self.heard.share {
-            self.progress.advance((share - self.heard.share) as usize);
-            let after = self.run.time;
-            self.heard = Heard { share, after };
+        if share > self.share {
+            self.progress.advance((share - self.share) as usize);
+            self.share = share;
         }
     }
 
@@ -206,18 +187,6 @@ impl Watched {
     fn failed(&self, reason: &str) -> BenchError {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         BenchError::program(NAME, format!("{reason}\n{log}"))
-    }
-}
-
-impl Heard {
-    /// Whether so many per cent have been read when the program has run for `time`: behind the last quarter that it named it
-    /// goes on as fast as before. Nothing is known before the first quarter.
-    fn is_at(self, share: u32, time: Duration) -> bool {
-        match self.share {
-            0 => false,
-            heard if heard + QUARTER <= share => false,
-            heard => time >= self.after * share / heard,
-        }
     }
 }
 
@@ -229,37 +198,11 @@ fn share_read(log: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn heard(share: u32, seconds: u64) -> Heard {
-        Heard { share, after: Duration::from_secs(seconds) }
-    }
 
     #[test]
     fn the_last_quarter_in_a_log_counts() {
         assert_eq!(share_read("loading\nreading: 25 %\nreading: 50 %\nindexing\n"), 50);
         assert_eq!(share_read("reading: soon\n"), 0);
-    }
-
-    #[test]
-    fn between_two_quarters_time_tells_how_far_it_is() {
-        let at = |heard: Heard, seconds| heard.is_at(40, Duration::from_secs(seconds));
-        assert!(!at(heard(0, 0), 1000), "nothing was heard");
-        assert!(!at(heard(25, 100), 159) && at(heard(25, 100), 160));
-        assert!(at(heard(50, 170), 170), "it was faster than expected");
-        let half = heard(25, 100).is_at(60, Duration::from_secs(1000));
-        assert!(!half, "the half comes first");
-    }
-
-    proptest! {
-        #[test]
-        fn it_comes_at_the_latest_with_the_next_quarter(share in 25_u32..100, seconds in 1_u64..100_000) {
-            let next = (share / QUARTER + 1) * QUARTER;
-            prop_assert!(heard(next, seconds).is_at(share, Duration::from_secs(seconds)));
-            let before = share / QUARTER * QUARTER;
-            prop_assert!(heard(before, seconds).is_at(share, Duration::from_secs(4 * seconds)));
-        }
     }
 }

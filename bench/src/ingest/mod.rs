@@ -23,10 +23,10 @@ use self::importing::{Importer, Run, Summary};
 use crate::data::{self, Conversation, DataSet};
 use crate::product::overrides;
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table, table_of};
+use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
-use crate::{BenchError, locate};
+use crate::{BenchError, Failing, locate};
 
 /// What is imported, and where the import is interrupted.
 #[derive(Debug, Clone, Args)]
@@ -34,9 +34,6 @@ pub struct IngestOptions {
     /// Tokens of the history, at four bytes each, at least 50,000.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..))]
     tokens: u32,
-    /// At which share of the history the import is killed, in per cent.
-    #[arg(long, value_name = "PERCENT", default_value_t = 33, value_parser = clap::value_parser!(u32).range(25..=90))]
-    kill_at: u32,
     /// Recorded conversations that the history takes turns with: LoCoMo files, directories of BEAM chats; may be
     /// given several times or with commas.
     #[arg(long, value_name = "PATHS", value_delimiter = ',', default_values_os_t = [locate::locomo(), locate::beam()])]
@@ -65,6 +62,8 @@ struct Measured {
     ready: [Figure; 2],
 }
 
+/// The share of the history at which the import is killed, in per cent.
+const KILLED_AT: u32 = 25;
 /// A run may take this long, whatever it imports …
 const PATIENCE: Duration = Duration::from_secs(600);
 /// … and a second longer for so many tokens.
@@ -86,14 +85,14 @@ const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from st
 /// Any failure of data, files or the program; also an import that loses, repeats or starts over what it had read.
 pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
     let (material, sources) = load(&options.data)?;
-    let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+    let directory = tempfile::tempdir().when_writing("a temporary directory")?;
     let file = directory.path().join("history.jsonl");
     let extent = history::write(&file, &sources, options.tokens as usize)?;
     let note = format!(
         "{} conversations of {material} in turn, {} turns, {} bytes of text; from the second passage through the data on, the \
-         sentences of each turn stand in another order. The first run is killed (SIGKILL) at about {} % of the tokens; the second \
+         sentences of each turn stand in another order. The first run is killed (SIGKILL) at {KILLED_AT} % of the tokens; the second \
          goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once.",
-        extent.conversations, extent.turns, extent.bytes, options.kill_at
+        extent.conversations, extent.turns, extent.bytes
     );
     let bench = sized("ingest", options.tokens as usize);
     let mut report = Report::default();
@@ -105,7 +104,7 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
             history: file.clone(),
             patience: PATIENCE + Duration::from_secs(u64::from(options.tokens / SLOWEST)),
         };
-        let measured = measure(importer, options.kill_at, &extent).await?;
+        let measured = measure(importer, &extent).await?;
         report.add(format!("Importing with {reader}"), &note, measured.runs());
         report.rows.extend(measured.rows(&bench));
         lines.push(Line::new([reader], &bench, &measured.arm()));
@@ -118,18 +117,15 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
         column("peak MiB", "peak_rss_mib", 0),
         column("repeated, s", "repeated_s", 1),
         column("starting anew, s", "restart_s", 1),
-        column("ready, ms", "ready_ms", 0),
-        column("ready, ms", "ready_ms", 0).bounds(),
-        column("ready empty, ms", "ready_ms_empty", 0),
-        column("ready empty, ms", "ready_ms_empty", 0).bounds(),
+        column("ready, ms", "ready_ms", 0).with_bounds("ready, ms"),
+        column("ready empty, ms", "ready_ms_empty", 0).with_bounds("ready empty, ms"),
     ];
-    let outcome = table_of(&report.rows, &["model"], &lines, &columns);
-    report.add("What it comes to", OUTCOME, outcome);
+    report.tabulate("What it comes to", OUTCOME, &["model"], &lines, &columns);
     report.publish(&options.out, "ingest", "Taking in a long history", SPEED)
 }
 
-async fn measure(importer: Importer, kill_at: u32, extent: &Extent) -> Result<Measured, BenchError> {
-    let (killed, repeated) = importer.until(kill_at).await?;
+async fn measure(importer: Importer, extent: &Extent) -> Result<Measured, BenchError> {
+    let (killed, repeated) = importer.until(KILLED_AT).await?;
     let resumed = importer.to_the_end("resumed").await?;
     let again = importer.to_the_end("again").await?;
     once(extent.turns, &resumed.1, &again.1).map_err(|reason| BenchError::program("mainpoint import", reason))?;

@@ -16,11 +16,9 @@ pub(super) struct Comparison {
     pub(super) doubled: usize,
     /// Turns that lie where another caller's turns are, or apart from their own caller's.
     pub(super) strayed: usize,
-    /// Some of them.
     pub(super) examples: Vec<String>,
 }
 
-/// Most examples.
 const EXAMPLES: usize = 5;
 
 impl Comparison {

@@ -2,13 +2,12 @@
 //!
 //! It must not know how the program ends, only that it does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mainpoint_tests::{sse, wire};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// Everybody who talks to the program.
 #[derive(Debug)]
@@ -39,16 +38,11 @@ struct Door {
     url: String,
 }
 
-/// The signal that the program is about to end: from now on a missing answer is no failure.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Curtain(Arc<AtomicBool>);
-
 /// One client, with one conversation after the other.
 #[derive(Debug)]
 struct Speaker {
     number: usize,
     random: fastrand::Rng,
-    /// Questions so far.
     asked: usize,
     /// The first question of a conversation, when nothing was seen of its answer: it is asked again.
     unanswered: Option<String>,
@@ -78,13 +72,13 @@ impl Crowd {
         Self((0..SPEAKERS).map(speaker).collect())
     }
 
-    /// Everybody talks until the program has ended behind the curtain.
-    pub(super) async fn talk(self, url: String, curtain: Curtain) -> (Self, Talk) {
+    /// Everybody talks until the program has ended. When it is `ending`, a missing answer is no failure any more.
+    pub(super) async fn talk(self, url: String, ending: CancellationToken) -> (Self, Talk) {
         let http = wire::client();
         let door = Door { http, url };
         let mut all = JoinSet::new();
         for speaker in self.0 {
-            all.spawn(speaker.talk(door.clone(), curtain.clone()));
+            all.spawn(speaker.talk(door.clone(), ending.clone()));
         }
         let (mut crowd, mut whole) = (Vec::new(), Talk::default());
         for mut speaker in all.join_all().await {
@@ -96,7 +90,6 @@ impl Crowd {
 }
 
 impl Talk {
-    /// Adds what came of another.
     pub(super) fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.failed += other.failed;
@@ -126,24 +119,13 @@ impl Door {
     }
 }
 
-impl Curtain {
-    /// Says that the program is about to end.
-    pub(super) fn fall(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn has_fallen(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 impl Speaker {
-    async fn talk(mut self, door: Door, curtain: Curtain) -> Self {
+    async fn talk(mut self, door: Door, ending: CancellationToken) -> Self {
         loop {
             if self.converse(&door).await.is_some() {
                 continue;
             }
-            if curtain.has_fallen() {
+            if ending.is_cancelled() {
                 return self;
             }
             self.talk.failed += 1;
@@ -201,14 +183,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everybody_talks_until_the_curtain_falls_and_says_nothing_twice() {
+    async fn everybody_talks_until_the_program_ends_and_says_nothing_twice() {
         let upstream = ScriptedUpstream::start().await;
         upstream.always(repeated);
-        let curtain = Curtain::default();
+        let ending = CancellationToken::new();
         let crowd = Crowd::gather(&mut fastrand::Rng::with_seed(1));
-        let talking = tokio::spawn(crowd.talk(upstream.base_url(), curtain.clone()));
+        let talking = tokio::spawn(crowd.talk(upstream.base_url(), ending.clone()));
         upstream.arrived(2 * SPEAKERS).await;
-        curtain.fall();
+        ending.cancel();
         upstream.always(|_| mainpoint_tests::Reply::hang_up());
         let (crowd, talk) = talking.await.unwrap();
         assert_eq!(crowd.0.len(), SPEAKERS);

@@ -9,7 +9,8 @@ use mainpoint::models;
 use mainpoint_engine::Projection;
 use mainpoint_store::{Scope, Store, Turn, TurnId, Within};
 
-use crate::{BenchError, quiet_store};
+use crate::product::quiet_store;
+use crate::{BenchError, Failing};
 
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
@@ -27,17 +28,17 @@ const BATCH: usize = 500;
 
 /// Opens the store in `directory` and lists every turn in it.
 pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
-    let store = quiet_store::open(directory, vector_width()).await?;
-    let unread = store.unread().await.map_err(BenchError::store("listing turns"))?;
+    let store = quiet_store(directory, vector_width()).await?;
+    let unread = store.unread().await.in_store("listing turns")?;
     // What was read a moment ago stands in the journal until now.
-    store.flush().await.map_err(BenchError::store("flushing"))?;
+    store.flush().await.in_store("flushing")?;
     let mut kept = Kept { unread: unread.len(), turns: unread.into_iter().map(kept_turn).collect() };
-    for scope in store.scopes().await.map_err(BenchError::store("listing scopes"))? {
+    for scope in store.scopes().await.in_store("listing scopes")? {
         kept.turns.extend(stored(&store, &scope).await?);
     }
     let rows = usize::try_from(store.status().turns).unwrap_or(usize::MAX);
     let found = kept.turns.len() - kept.unread;
-    store.close().await.map_err(BenchError::store("closing"))?;
+    store.close().await.in_store("closing")?;
     if rows != found {
         let reason = format!("it has {rows} rows of turns, and its main points lead to {found}");
         return Err(BenchError::data(directory, reason));
@@ -47,13 +48,12 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
 
 /// The turns of a scope that have been read, each as often as its first passage is there.
 async fn stored(store: &Store, scope: &Scope) -> Result<Vec<(String, String)>, BenchError> {
-    let points = store.points(scope, &Within::Scope, MOST_POINTS).await;
-    let points = points.map_err(BenchError::store("listing main points"))?;
+    let points = store.points(scope, &Within::Scope, MOST_POINTS).await.in_store("listing main points")?;
     let firsts = points.iter().filter(|point| point.passage == 0);
     let names: Vec<TurnId> = firsts.map(|point| point.turn).collect();
     let mut found = Vec::with_capacity(names.len());
     for some in names.chunks(BATCH) {
-        let turns = store.turns(scope, some).await.map_err(BenchError::store("reading turns"))?;
+        let turns = store.turns(scope, some).await.in_store("reading turns")?;
         found.extend(turns.into_iter().map(kept_turn));
     }
     Ok(found)
@@ -108,7 +108,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn turns_are_found_in_the_journal_and_in_the_tables() {
         let home = tempfile::tempdir().unwrap();
-        let store = quiet_store::open(home.path(), vector_width()).await.unwrap();
+        let store = quiet_store(home.path(), vector_width()).await.unwrap();
         let turns: Vec<Turn> = (0..5).map(turn).collect();
         store.accept(turns.clone()).await.unwrap();
         let read = turns[..3].iter().map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));

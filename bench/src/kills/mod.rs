@@ -18,28 +18,23 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, prompt};
+use tokio_util::sync::CancellationToken;
 
 use self::comparison::Comparison;
-use self::crowd::{Crowd, Curtain, Talk, reply_to};
+use self::crowd::{Crowd, Talk, reply_to};
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, column, rows_of, table_of};
+use crate::report::{Line, Report, Row, column, rows_of};
 use crate::running::program;
 use crate::stats::as_float;
-use crate::{BenchError, locate};
+use crate::{BenchError, Failing, locate};
 
 /// How often the program is ended, and how.
 #[derive(Debug, Clone, Args)]
 pub struct KillOptions {
-    /// Rounds that end in SIGKILL.
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(0..=1000))]
-    kills: u16,
-    /// Rounds that end in SIGTERM.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
-    stops: u16,
     /// What every random choice begins with; default: another one each time, which is printed.
     #[arg(long)]
     seed: Option<u64>,
-    /// Four kills and two stops, whatever else is said: enough to see that everything runs.
+    /// Four kills and two stops instead of forty and ten: enough to see that everything runs.
     #[arg(long)]
     quick: bool,
     /// Directory for reliability.md and reliability.jsonl.
@@ -97,12 +92,10 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     anstream::println!("Every random choice begins with --seed {seed}.");
-    let (kills, stops) = if options.quick { (4, 2) } else { (options.kills, options.stops) };
+    let (kills, stops) = if options.quick { (4, 2) } else { (40, 10) };
     let mut outcomes = Vec::new();
     for (ending, rounds) in [(Ending::Kill, kills), (Ending::Stop, stops)] {
-        if rounds > 0 {
-            outcomes.push(measure(seed, ending, usize::from(rounds)).await?);
-        }
+        outcomes.push(measure(seed, ending, rounds).await?);
     }
     let mut report = report(seed, &outcomes);
     report.publish(&options.out, "reliability", "What outlives a kill", "reliability.jsonl")?;
@@ -127,17 +120,17 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
     let mut progress = Progress::begin(format!("ending it by {}", ending.names()[0]), rounds);
     for _ in 0..rounds {
         let proxy = played.start(home, &upstream).await;
-        let curtain = Curtain::default();
-        let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), curtain.clone()));
+        let is_ending = CancellationToken::new();
+        let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), is_ending.clone()));
         let moment = Duration::from_millis(random.u64(MOMENTS));
         tokio::time::sleep(moment).await;
         played.talking += moment;
-        curtain.fall();
+        is_ending.cancel();
         let signalled = Instant::now();
         ending.end(proxy).await;
         played.slowest_end = played.slowest_end.max(signalled.elapsed());
         let talk;
-        (crowd, talk) = talking.await.map_err(BenchError::because("the clients failed"))?;
+        (crowd, talk) = talking.await.because("the clients failed")?;
         played.talk.add(talk);
         progress.advance(1);
     }
@@ -223,7 +216,8 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
          and not yet read, which is what a reader that is slower than its clients leaves. Failed: requests without a right answer \
          while the program ran."
     );
-    let rows: Vec<Row> = outcomes.iter().flat_map(Outcome::rows).collect();
+    let mut report = Report::default();
+    report.rows = outcomes.iter().flat_map(Outcome::rows).collect();
     let line = |outcome: &Outcome| {
         let [signal, arm, _] = outcome.ending.names();
         Line::new([signal.to_owned(), outcome.rounds.to_string()], STUDY, arm)
@@ -239,10 +233,7 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
         column("slowest start, s", "slowest_start_s", 1),
         column("slowest end, s", "slowest_end_s", 1),
     ];
-    let mut report = Report::default();
-    let table = table_of(&rows, &["ended by", "times"], &lines, &columns);
-    report.add("Turns that clients have seen", note, table);
-    report.rows = rows;
+    report.tabulate("Turns that clients have seen", note, &["ended by", "times"], &lines, &columns);
     report
 }
 

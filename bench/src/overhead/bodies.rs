@@ -28,7 +28,6 @@ impl Size {
     /// Every size, smallest first.
     pub(super) const ALL: [Self; 3] = [Self::Small, Self::Middle, Self::Large];
 
-    /// Bytes of the body.
     pub(super) fn bytes(self) -> usize {
         self.described().0
     }
@@ -38,7 +37,6 @@ impl Size {
         self.described().1
     }
 
-    /// What it is made of.
     pub(super) fn content(self) -> &'static str {
         self.described().2
     }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder};
 
 use super::bodies::{AUTHORIZATION, Size};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// A service's base URL and what its requests carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Destination {
     /// The base URL, version included.
-    url: String,
+    pub(super) url: String,
     /// Every header of a request.
-    headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(&'static str, String)>,
 }
 
 impl Destination {
@@ -36,16 +36,6 @@ impl Destination {
         format!("{}/chat/completions", self.url)
     }
 
-    /// The base URL, version included.
-    pub(super) fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Every header of a request.
-    pub(super) fn headers(&self) -> &[(&'static str, String)] {
-        &self.headers
-    }
-
     /// A chat request with this body.
     pub(super) fn post(&self, client: &Client, body: String) -> RequestBuilder {
         let request = client.post(self.chat()).body(body);
@@ -56,9 +46,9 @@ impl Destination {
     pub(super) async fn ask(&self, client: &Client, size: Size) -> Result<(), BenchError> {
         let chat = self.chat();
         let sent = self.post(client, size.body()).send().await;
-        let response = sent.map_err(BenchError::request(&chat))?;
+        let response = sent.when_asking(&chat)?;
         let status = response.status();
-        let text = response.text().await.map_err(BenchError::request(&chat))?;
+        let text = response.text().await.when_asking(&chat)?;
         if status.is_success() && text.contains("choices") {
             return Ok(());
         }
@@ -69,13 +59,7 @@ impl Destination {
 /// A client that goes the direct way, speaks HTTP/1.1, and gives an answer at most `patience`.
 pub(super) fn client(patience: Duration) -> Result<Client, BenchError> {
     let builder = Client::builder().no_proxy().http1_only().tcp_nodelay(true).timeout(patience);
-    builder.build().map_err(BenchError::because("there is no client"))
-}
-
-/// Host and port of a URL.
-pub(super) fn authority(url: &str) -> &str {
-    let (_, rest) = url.split_once("://").unwrap_or(("", url));
-    rest.split('/').next().unwrap_or_default()
+    builder.build().because("there is no client")
 }
 
 #[cfg(test)]
@@ -86,7 +70,6 @@ mod tests {
     fn a_destination_knows_its_url_and_headers() {
         let destination = Destination::at("http://127.0.0.1:80/v1").with("x-some", "thing");
         assert_eq!(destination.chat(), "http://127.0.0.1:80/v1/chat/completions");
-        assert_eq!(authority(destination.url()), "127.0.0.1:80");
-        assert_eq!(destination.headers().last(), Some(&("x-some", "thing".to_owned())));
+        assert_eq!(destination.headers.last(), Some(&("x-some", "thing".to_owned())));
     }
 }

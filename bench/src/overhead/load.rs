@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::bodies::Size;
 use super::destination::Destination;
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// The tool with its script and bodies, in a directory of its own.
 #[derive(Debug)]
@@ -24,11 +24,9 @@ pub(super) struct LoadTool {
 /// How much is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Load {
-    /// What is sent.
     pub(super) size: Size,
     /// Connections at once, each with one request at a time.
     pub(super) connections: u32,
-    /// For how long.
     pub(super) seconds: u64,
 }
 
@@ -47,7 +45,6 @@ pub(super) struct Counted {
     pub(super) failures: f64,
 }
 
-/// The program's name.
 const TOOL: &str = "wrk";
 /// A request that takes longer counts as failed.
 const REQUEST_PATIENCE: &str = "10s";
@@ -58,20 +55,19 @@ const SCRIPT: &str = include_str!("../../compare/load.lua");
 impl LoadTool {
     /// Writes the script and the bodies.
     pub(super) fn prepare() -> Result<Self, BenchError> {
-        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let directory = tempfile::tempdir().when_writing("a temporary directory")?;
         let tool = Self { directory };
-        std::fs::write(tool.script(), SCRIPT).map_err(BenchError::writing(tool.script()))?;
+        std::fs::write(tool.script(), SCRIPT).when_writing(tool.script())?;
         for size in Size::ALL {
             let path = tool.body(size);
-            std::fs::write(&path, size.body()).map_err(BenchError::writing(&path))?;
+            std::fs::write(&path, size.body()).when_writing(&path)?;
         }
         Ok(tool)
     }
 
-    /// Sends the load and counts.
     pub(super) async fn send(&self, to: &Destination, load: Load) -> Result<Counted, BenchError> {
         let failed = |reason: String| BenchError::program(TOOL, reason);
-        let headers = to.headers().iter().flat_map(|(name, value)| ["--header".to_owned(), format!("{name}: {value}")]);
+        let headers = to.headers.iter().flat_map(|(name, value)| ["--header".to_owned(), format!("{name}: {value}")]);
         let running = Command::new(TOOL)
             .args(["--threads", "1", "--timeout", REQUEST_PATIENCE])
             .args(["--connections", &load.connections.to_string()])
@@ -106,7 +102,6 @@ impl LoadTool {
 }
 
 impl Counted {
-    /// Answers in a second.
     pub(super) fn per_second(&self) -> f64 {
         self.requests / self.seconds.max(f64::MIN_POSITIVE)
     }

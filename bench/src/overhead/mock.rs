@@ -27,7 +27,7 @@ use super::bodies::MODEL;
 use super::destination::Destination;
 use super::process::{Recipe, free_port};
 use super::streams::{now, stamp};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 type Reply = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -59,8 +59,7 @@ pub(super) fn recipe(program: PathBuf) -> Result<Recipe, BenchError> {
 /// # Errors
 /// When it cannot listen there.
 pub async fn serve(address: &str) -> Result<(), BenchError> {
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(BenchError::because(format!("the upstream cannot listen on {address}")))?;
+    let listener = TcpListener::bind(address).await.because(format!("the upstream cannot listen on {address}"))?;
     let input_ends = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
     tokio::select! {
         () = http_server::serve(listener, answer) => {}

@@ -4,7 +4,6 @@
 //! tool sends bodies of three sizes through each proxy in turn, round by round, in front of an upstream that answers at once;
 //! readers of our own measure streams. Baselines: no proxy, nginx, and the gateways of others that are installed.
 
-mod arms;
 mod bodies;
 mod destination;
 mod load;
@@ -13,7 +12,6 @@ mod others;
 mod process;
 mod report;
 mod rounds;
-mod slow;
 mod streams;
 mod targets;
 
@@ -24,13 +22,12 @@ use clap::Args;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::arms::Arm;
 use self::bodies::Size;
 pub use self::mock::serve as serve_upstream;
 use self::process::{Place, Process};
 use self::report::Results;
-use self::targets::Target;
-use crate::{BenchError, locate};
+use self::targets::{Arm, Target};
+use crate::{BenchError, Failing, locate};
 
 /// How long is measured, and where the others are.
 #[derive(Debug, Clone, Args)]
@@ -64,9 +61,7 @@ struct Plan {
 /// Streams that run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Streams {
-    /// How many.
     count: u32,
-    /// Chunks of each.
     chunks: u32,
     /// Between two chunks of one stream.
     pause: Duration,
@@ -107,7 +102,7 @@ async fn measure(options: &OverheadOptions, plan: &Plan) -> Result<Results, Benc
         target.end().await;
     }
     anstream::println!("Reading {} slow streams …", plan.slow.count);
-    results.slow = slow::measure(&stage.place, plan.slow).await?;
+    results.slow = streams::measure_slow(&stage.place, plan.slow).await?;
     Ok(results)
 }
 
@@ -127,12 +122,12 @@ impl Stage {
     /// Starts everything and waits until it answers and mainpoint has read what it will be sent. Other proxies that do not
     /// answer are left out.
     async fn set(options: &OverheadOptions) -> Result<Self, BenchError> {
-        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
-        let own_program = std::env::current_exe().map_err(BenchError::reading("the path of this program"))?;
+        let directory = tempfile::tempdir().when_writing("a temporary directory")?;
+        let own_program = std::env::current_exe().when_reading("the path of this program")?;
         let recipe = mock::recipe(own_program)?;
         let upstream = Process::start("the upstream", &recipe, directory.path()).await?;
         let place = Place {
-            upstream: recipe.destination.url().to_owned(),
+            upstream: recipe.destination.url.clone(),
             installed: options.installed.clone(),
             pins: locate::bench().join("compare"),
             directory: directory.path().to_owned(),

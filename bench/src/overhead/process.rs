@@ -1,5 +1,4 @@
-//! A proxy of others as a child process: started in a process group of its own, waited for, and ended with all of its
-//! group.
+//! A proxy of others as a child process: started in a process group of its own, waited for, and ended with all of its group.
 //!
 //! It must not know which proxy it is. Its environment holds only what it is given, so no secrets.
 
@@ -12,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::bodies::Size;
 use super::destination::{self, Destination};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// What the proxies are started with.
 #[derive(Debug, Clone)]
@@ -30,15 +29,11 @@ pub(super) struct Place {
 /// How a proxy is started and asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Recipe {
-    /// The program.
     pub(super) program: PathBuf,
-    /// Its arguments.
     pub(super) arguments: Vec<String>,
     /// Its environment, beside the search path, a home directory of its own, and the language.
     pub(super) environment: Vec<(&'static str, String)>,
-    /// Where it is asked.
     pub(super) destination: Destination,
-    /// Which version it is.
     pub(super) version: String,
 }
 
@@ -60,8 +55,8 @@ impl Process {
     /// through it is answered. `name` is for messages.
     pub(super) async fn start(name: &str, recipe: &Recipe, directory: &Path) -> Result<Self, BenchError> {
         let log = directory.join(format!("{name}.log"));
-        let output = std::fs::File::create(&log).map_err(BenchError::writing(&log))?;
-        let errors = output.try_clone().map_err(BenchError::writing(&log))?;
+        let output = std::fs::File::create(&log).when_writing(&log)?;
+        let errors = output.try_clone().when_writing(&log)?;
         let child = Command::new(&recipe.program)
             .args(&recipe.arguments)
             .env_clear()
@@ -134,13 +129,13 @@ impl Drop for Process {
 
 /// A port of the loopback interface that is free now.
 pub(super) fn free_port() -> Result<u16, BenchError> {
-    let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    let address = address.map_err(BenchError::because("there is no free port"))?;
+    let address = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .because("there is no free port")?;
     Ok(address.port())
 }
 
-/// Sends a signal to a process group that was started here. The standard library cannot; this tool is part of every
-/// Unix.
+/// Sends a signal to a process group that was started here. The standard library cannot; this tool is part of every Unix.
 fn signal(name: &str, group: u32) {
     // A group that has ended already is as good as one that ends now.
     let _ = std::process::Command::new("kill")

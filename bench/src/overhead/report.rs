@@ -5,11 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::arms::Arm;
 use super::bodies::Size;
 use super::load::Counted;
 use super::streams::Seen;
-use super::targets::BUDGET;
+use super::targets::{Arm, BUDGET};
 use super::{Plan, Streams};
 use crate::BenchError;
 use crate::report::{Line, Report, Row, SPEED, Table, column, quantiles, table, table_of};
@@ -35,11 +34,8 @@ pub(super) struct Results {
 /// One proxy under one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
-    /// What is sent.
     pub(super) size: Size,
-    /// Connections at once.
     pub(super) connections: u32,
-    /// Through what.
     pub(super) arm: Arm,
 }
 
@@ -155,7 +151,6 @@ impl Results {
     }
 }
 
-/// A row of an arm.
 fn row(bench: &str, metric: &str, arm: Arm, figure: impl Into<Figure>, unit: &'static str) -> Row {
     Row::new(bench, metric, arm.name(), figure).counted_in(unit)
 }
@@ -166,12 +161,13 @@ pub(super) fn publish(directory: &Path, plan: &Plan, results: &Results) -> Resul
 }
 
 fn report(plan: &Plan, results: &Results) -> Report {
-    let rows = results.rows();
     let mut report = Report::default();
+    report.rows = results.rows();
     let mut note = method(plan);
     for size in Size::ALL {
         let heading = format!("Bodies of {}: {}", size.name(), size.content());
-        report.add(heading, std::mem::take(&mut note), load_table(results, &rows, size));
+        let table = load_table(results, &report.rows, size);
+        report.add(heading, std::mem::take(&mut note), table);
     }
     let note = format!(
         "{} in each of {} rounds. Each chunk carries the moment at which the upstream wrote it; its delay is from then until the \
@@ -183,7 +179,7 @@ fn report(plan: &Plan, results: &Results) -> Report {
     let lines: Vec<Line> = results.versions.keys().map(of_arm(STREAMS)).collect();
     let delay = [column("chunk delay p50 ms", "chunk_delay_p50_ms", 3), column("p99 ms", "chunk_delay_p99_ms", 3)];
     let first = [column("first chunk p50 ms", "ttft_p50_ms", 3), column("p99 ms", "ttft_p99_ms", 3)];
-    report.add("Streams", note, table_of(&rows, &["proxy"], &lines, &[first, delay.clone()].concat()));
+    report.tabulate("Streams", note, &["proxy"], &lines, &[first, delay.clone()].concat());
     let note = format!(
         "{}, spread out, and one more reader that asked for a stream of 64 KiB every 5 ms and then stopped reading. First straight \
          from the upstream, then through a fresh mainpoint.",
@@ -191,7 +187,7 @@ fn report(plan: &Plan, results: &Results) -> Report {
     );
     let slow = |cells, before| Line::new([cells], SLOW_STREAMS, Arm::Mainpoint.name()).around(before, "");
     let lines = [of_arm(SLOW_STREAMS)(&Arm::Direct), of_arm(SLOW_STREAMS)(&Arm::Mainpoint), slow("added", "added_")];
-    report.add("Many slow streams", note, table_of(&rows, &["proxy"], &lines, &delay));
+    report.tabulate("Many slow streams", note, &["proxy"], &lines, &delay);
     let lines = [
         slow("before", "rss_idle"),
         slow("all streams open", "rss_start"),
@@ -199,14 +195,13 @@ fn report(plan: &Plan, results: &Results) -> Report {
         slow("before the first ends", "rss_end"),
         slow("growth while all are open", "rss_growth"),
     ];
-    let memory = table_of(&rows, &["mainpoint, memory off"], &lines, &[column("RSS MiB", "_mib", 1)]);
-    report.add("Memory over many slow streams", "", memory);
+    let columns = [column("RSS MiB", "_mib", 1)];
+    report.tabulate("Memory over many slow streams", "", &["mainpoint, memory off"], &lines, &columns);
     let absence = match results.absent.as_slice() {
         [] => String::new(),
         absent => format!("Left out: {}.", absent.join("; ")),
     };
     report.add("Versions and memory around the whole load", absence, resident_table(results));
-    report.rows = rows;
     report
 }
 
@@ -219,12 +214,10 @@ fn load_table(results: &Results, rows: &[Row], size: Size) -> Table {
         Line::new(cells, PASS_THROUGH, cell.arm.name()).around("", &load)
     };
     let columns = [
-        column("requests/s", "requests_per_second", 0),
-        column("range", "requests_per_second", 0).bounds(),
+        column("requests/s", "requests_per_second", 0).with_bounds("range"),
         column("p50 ms", "p50_us", 3).times(1e-3),
         column("p99 ms", "p99_us", 3).times(1e-3),
-        column("added p50 ms", "added_p50_us", 3).times(1e-3),
-        column("range", "added_p50_us", 3).times(1e-3).bounds(),
+        column("added p50 ms", "added_p50_us", 3).times(1e-3).with_bounds("range"),
         column("CPU µs/request", "cpu_us_per_request", 1),
         column("peak RSS MiB", "peak_rss_mib", 1),
         column("failed", "failures", 0),

@@ -4,16 +4,16 @@
 
 use std::time::Duration;
 
-use super::arms::Arm;
+use mainpoint_tests::usage;
+
 use super::bodies::Size;
 use super::load::{Counted, Load, LoadTool};
 use super::report::{Cell, Measured, Results};
 use super::streams::{PATIENCE, read_all};
-use super::targets::Target;
+use super::targets::{Arm, Target};
 use super::{Plan, Stage, destination};
 use crate::BenchError;
 use crate::progress::Progress;
-use crate::running::usage;
 
 /// Measures requests and streams over all rounds.
 pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, BenchError> {

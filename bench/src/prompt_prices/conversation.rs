@@ -11,7 +11,6 @@ use crate::data::{Conversation, Turn};
 pub(super) struct Chat {
     /// What tables call it.
     pub(super) name: String,
-    /// Its rounds in order.
     pub(super) rounds: Vec<Round>,
     /// The questions that can be judged by what was played.
     pub(super) questions: Vec<JudgedQuestion>,
@@ -20,9 +19,7 @@ pub(super) struct Chat {
 /// What a user said and what was answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Round {
-    /// The user's words.
     pub(super) user: String,
-    /// The recorded answer.
     pub(super) assistant: String,
     /// When it began.
     pub(super) time: DateTime<Utc>,
@@ -31,7 +28,6 @@ pub(super) struct Round {
 /// A question to ask after the last round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct JudgedQuestion {
-    /// The question.
     pub(super) text: String,
     /// The messages that answer it, never none.
     pub(super) evidence: Vec<String>,

@@ -23,9 +23,7 @@ pub(super) enum Role {
 /// A message and its tokens.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message {
-    /// Who speaks.
     pub(super) role: Role,
-    /// What is said.
     pub(super) text: String,
     /// The tokens with what sets the message apart from its neighbours: [`FRAME`] more than those of its text. No
     /// message's tokens are the beginning of another's.
@@ -63,7 +61,6 @@ pub(super) fn shared_tokens(left: &[Arc<Message>], right: &[Arc<Message>]) -> us
 }
 
 impl Messages {
-    /// None made so far.
     pub(super) fn new() -> Self {
         Self { encoding: o200k_base_singleton(), made: HashMap::new() }
     }

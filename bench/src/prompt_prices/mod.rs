@@ -22,9 +22,9 @@ use clap::{Args, ValueEnum};
 
 use self::conversation::Chat;
 use self::message::Messages;
-use self::play::Stage;
 use self::pricing::Prices;
 use self::results::ChatResult;
+use crate::filled::PlayOptions;
 use crate::{BenchError, data, locate, running};
 
 /// What is played, and what it costs.
@@ -46,18 +46,11 @@ pub struct PriceOptions {
     /// of them stands in the tables, and the picture shows what evidence each leaves at what price.
     #[arg(long, value_name = "KEY=VALUES", value_parser = running::setting)]
     curve: Option<(String, String)>,
-    /// A key of the proxy's configuration, such as memory.low_water=0.4; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = running::setting)]
-    settings: Vec<(String, String)>,
     /// What kind of provider charges.
     #[arg(long, value_enum, default_value = "openai")]
     prices: Provider,
-    /// Directory for prices.md, prices.svg and prompt-cache.jsonl.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
-    out: PathBuf,
-    /// Directory of stores that have read the conversations, so that each is read once.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
-    cache: PathBuf,
+    #[command(flatten)]
+    play: PlayOptions,
 }
 
 /// Keys of the configuration and their values, as TOML writes them.
@@ -101,9 +94,7 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
         let mut results = Vec::new();
         for chat in &chats {
             let mut messages = Messages::new();
-            let stage = Stage::set(options, &settings, chat).await?;
-            let played = stage.play(chat, &mut messages).await?;
-            stage.end().await;
+            let played = play::play(options, &settings, chat, &mut messages).await?;
             results.push(ChatResult::new(chat, &played, options.budget as usize, &mut messages));
         }
         points.push(Point { setting, results });
@@ -112,11 +103,13 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
 }
 
 impl Provider {
+    /// What its models cost, relative to a token of input.
     fn listed(self) -> Prices {
-        match self {
-            Self::OpenAi => Prices::OPENAI,
-            Self::Anthropic => Prices::ANTHROPIC,
-        }
+        let cache_write = match self {
+            Self::OpenAi => 1.0,
+            Self::Anthropic => 1.25,
+        };
+        Prices { input: 1.0, cache_read: 0.1, cache_write }
     }
 }
 
@@ -130,7 +123,7 @@ impl PriceOptions {
 
     /// The settings of each point of the curve; of one point without a curve.
     fn variants(&self) -> Vec<(Option<String>, Settings)> {
-        let common: Settings = self.price_settings().into_iter().chain(self.settings.iter().cloned()).collect();
+        let common: Settings = self.price_settings().into_iter().chain(self.play.settings.iter().cloned()).collect();
         let Some((key, values)) = &self.curve else {
             return vec![(None, common)];
         };

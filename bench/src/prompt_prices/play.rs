@@ -2,27 +2,16 @@
 //!
 //! It must not know prices or the other policies.
 
-use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy};
-use serde::Deserialize;
+use mainpoint_tests::Answer;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::PriceOptions;
 use super::conversation::{Chat, Round};
 use super::message::{Messages, Prompt};
 use crate::BenchError;
-use crate::copies::working_copy;
-use crate::filled::{History, message};
+use crate::filled::{History, Stage, message};
 use crate::progress::Progress;
-use crate::running::{Client, MODEL, program};
-
-/// The proxy in front of an upstream that gives the recorded answers.
-pub(super) struct Stage {
-    proxy: StartedProxy,
-    upstream: ScriptedUpstream,
-    client: Client,
-    _store: TempDir,
-}
+use crate::running::Client;
 
 /// What mainpoint forwarded.
 #[derive(Debug, Default)]
@@ -33,39 +22,14 @@ pub(super) struct Played {
     pub(super) questions: Vec<Forwarded>,
 }
 
-/// A request as the upstream received it, and what its receipt says.
+/// A request as the upstream received it, and what the proxy says of it.
 #[derive(Debug)]
 pub(super) struct Forwarded {
-    /// The prompt.
     pub(super) prompt: Prompt,
-    /// What happened to it.
-    pub(super) outcome: Outcome,
+    /// What happened to it, as the proxy says: `passthrough`, `rewritten` or `failed-open`.
+    pub(super) outcome: String,
     /// Whether turns leave with this request.
     pub(super) evicts: bool,
-}
-
-/// What of a request's receipt matters here.
-#[derive(Deserialize)]
-struct Receipt {
-    outcome: Outcome,
-    eviction: Option<Eviction>,
-}
-
-#[derive(Deserialize)]
-struct Eviction {
-    is_new: bool,
-}
-
-/// What happened to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Outcome {
-    /// Forwarded as it came.
-    Passthrough,
-    /// Forwarded with a memory.
-    Rewritten,
-    /// Forwarded as it came since something failed.
-    FailedOpen,
 }
 
 /// The system message of every request.
@@ -73,63 +37,49 @@ pub(super) const SYSTEM: &str = "You are a helpful assistant. Answer as well as 
 
 const ASIDE: &str = "I will come back to that.";
 
-impl Stage {
-    /// Starts upstream and proxy, on a store that has read the conversation: a turn is recalled only once it was said, and
-    /// what is measured does not wait for the reader.
-    pub(super) async fn set(
-        options: &PriceOptions,
-        settings: &[(String, String)],
-        chat: &Chat,
-    ) -> Result<Self, BenchError> {
-        let key = format!("prices-{}", chat.name);
-        let history = History::of_one(&chat.name, &key, said(chat));
-        let store = working_copy(&history.stored(&options.cache)?)?;
-        let upstream = ScriptedUpstream::start().await;
-        let directory = ("store.directory".to_owned(), format!("{:?}", store.path()));
-        let settings = settings.iter().cloned().chain([directory]);
-        let proxy = program(&upstream, options.budget, settings).start().await;
-        Ok(Self { proxy, upstream, client: Client::new(MODEL, &key, SYSTEM), _store: store })
+/// Plays every round on a store that has read the conversation, and then asks every question aside: a turn is recalled only once
+/// it was said, and what is measured does not wait for the reader.
+pub(super) async fn play(
+    options: &PriceOptions,
+    settings: &[(String, String)],
+    chat: &Chat,
+    messages: &mut Messages,
+) -> Result<Played, BenchError> {
+    let key = format!("prices-{}", chat.name);
+    let history = History::of_one(&chat.name, &key, said(chat));
+    let stage = history.play(&options.play.cache, options.budget, &[], settings).await?;
+    let mut client = stage.client(SYSTEM);
+    let steps = chat.rounds.len() + chat.questions.len();
+    let mut progress = Progress::begin(format!("playing {}", chat.name), steps);
+    let mut played = Played::default();
+    for round in &chat.rounds {
+        stage.proxy.everything_read().await;
+        stage.upstream.say_next(&round.assistant);
+        let answer = client.say(&stage.proxy, &round.user).await;
+        played.rounds.push(forwarded(&stage, &client, &answer, messages).await?);
+        progress.advance(1);
     }
+    stage.proxy.everything_read().await;
+    for question in &chat.questions {
+        stage.upstream.say_next(ASIDE);
+        let answer = client.say_aside(&stage.proxy, &question.text).await;
+        played.questions.push(forwarded(&stage, &client, &answer, messages).await?);
+        progress.advance(1);
+    }
+    stage.end().await;
+    Ok(played)
+}
 
-    /// Plays every round, and then asks every question aside.
-    pub(super) async fn play(&self, chat: &Chat, messages: &mut Messages) -> Result<Played, BenchError> {
-        let mut client = self.client.clone();
-        let steps = chat.rounds.len() + chat.questions.len();
-        let mut progress = Progress::begin(format!("playing {}", chat.name), steps);
-        let mut played = Played::default();
-        for round in &chat.rounds {
-            self.proxy.everything_read().await;
-            self.upstream.say_next(&round.assistant);
-            let answer = client.say(&self.proxy, &round.user).await;
-            played.rounds.push(self.forwarded(&client, &answer, messages).await?);
-            progress.advance(1);
-        }
-        self.proxy.everything_read().await;
-        for question in &chat.questions {
-            self.upstream.say_next(ASIDE);
-            let answer = client.say_aside(&self.proxy, &question.text).await;
-            played.questions.push(self.forwarded(&client, &answer, messages).await?);
-            progress.advance(1);
-        }
-        Ok(played)
-    }
-
-    /// Ends the proxy.
-    pub(super) async fn end(self) {
-        self.proxy.stop().await;
-    }
-
-    async fn forwarded(
-        &self,
-        client: &Client,
-        answer: &Answer,
-        messages: &mut Messages,
-    ) -> Result<Forwarded, BenchError> {
-        let prompt = messages.received(&self.upstream.last_request());
-        let receipt = client.receipt(&self.proxy, answer).await;
-        let read = Receipt::deserialize(&receipt).map_err(|error| BenchError::data("a receipt", error))?;
-        Ok(Forwarded { prompt, outcome: read.outcome, evicts: read.evicts() })
-    }
+async fn forwarded(
+    stage: &Stage,
+    client: &Client,
+    answer: &Answer,
+    messages: &mut Messages,
+) -> Result<Forwarded, BenchError> {
+    let prompt = messages.received(&stage.upstream.last_request());
+    let receipt: Value = client.receipt(&stage.proxy, answer).await?;
+    let evicts = receipt["eviction"]["is_new"] == true;
+    Ok(Forwarded { prompt, outcome: answer.outcome().to_owned(), evicts })
 }
 
 /// The rounds as messages with their times.
@@ -137,30 +87,4 @@ fn said(chat: &Chat) -> Vec<Value> {
     let round =
         |round: &Round| [message("user", &round.user, round.time), message("assistant", &round.assistant, round.time)];
     chat.rounds.iter().flat_map(round).collect()
-}
-
-impl Receipt {
-    fn evicts(&self) -> bool {
-        self.eviction.as_ref().is_some_and(|eviction| eviction.is_new)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_receipt_says_what_happened_and_whether_it_evicted() {
-        let read = |outcome: &str, eviction: Value| {
-            let receipt = Receipt::deserialize(json!({"outcome": outcome, "eviction": eviction})).ok()?;
-            Some((receipt.outcome, receipt.evicts()))
-        };
-        assert_eq!(read("passthrough", Value::Null), Some((Outcome::Passthrough, false)));
-        assert_eq!(read("rewritten", json!({"is_new": false})), Some((Outcome::Rewritten, false)));
-        assert_eq!(read("rewritten", json!({"is_new": true})), Some((Outcome::Rewritten, true)));
-        assert_eq!(read("failed-open", Value::Null), Some((Outcome::FailedOpen, false)));
-        assert_eq!(read("else", Value::Null), None);
-    }
 }

@@ -24,11 +24,9 @@ pub(super) enum Policy {
 /// What a client sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
-    /// The system message.
     pub(super) system: &'a Arc<Message>,
     /// User and assistant in turn, oldest first.
     pub(super) turns: &'a [Arc<Message>],
-    /// The new user message.
     pub(super) asked: &'a Arc<Message>,
 }
 
@@ -59,7 +57,6 @@ impl Policy {
 }
 
 impl Request<'_> {
-    /// Everything.
     pub(super) fn untouched(&self) -> Prompt {
         joined(self.system, self.turns, self.asked)
     }

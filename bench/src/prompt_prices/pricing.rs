@@ -19,7 +19,6 @@ pub(super) struct Prices {
 /// The tokens of one prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Charge {
-    /// All of them.
     pub(super) tokens: usize,
     /// Those that were read from the cache.
     pub(super) cached: usize,
@@ -44,12 +43,6 @@ pub(super) fn cacheable(tokens: usize) -> usize {
 }
 
 impl Prices {
-    /// What OpenAI's models cost, relative to a token of input: writing the cache costs nothing extra.
-    pub(super) const OPENAI: Self = Self { input: 1.0, cache_read: 0.1, cache_write: 1.0 };
-    /// What Anthropic's models cost, relative to a token of input.
-    pub(super) const ANTHROPIC: Self = Self { input: 1.0, cache_read: 0.1, cache_write: 1.25 };
-
-    /// The price of a prompt.
     pub(super) fn of(&self, charge: Charge) -> f64 {
         let rest = as_float(charge.tokens.saturating_sub(charge.cached));
         if charge.tokens < MINIMUM {

@@ -7,7 +7,7 @@ use super::pricing::{Charge, Prices};
 use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, Point, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find, table_of};
+use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
@@ -97,7 +97,7 @@ pub(super) fn publish(options: &PriceOptions, points: &[Point]) -> Result<(), Be
     if options.curve.is_some() {
         add_curve(&mut report, options, points);
     }
-    report.publish(&options.out, "prices", title, "prompt-cache.jsonl")
+    report.publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
 }
 
 /// Price and evidence of each point, as rows, a table and a picture.
@@ -113,12 +113,10 @@ fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
         lines.push(Line::new([arm.clone()], &bench, &arm));
     }
     let columns = [
-        column("of untouched", RATIO, 3),
-        column("95 % interval", RATIO, 3).bounds(),
-        column("evidence", "evidence", 3),
-        column("95 % interval", "evidence", 3).bounds(),
+        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
+        column("evidence", "evidence", 3).with_bounds("95 % interval"),
     ];
-    report.add("Evidence against price", "", table_of(&report.rows, &["setting"], &lines, &columns));
+    report.tabulate("Evidence against price", "", &["setting"], &lines, &columns);
     report.charts.push(vec![curve(report, &bench, points)]);
 }
 
@@ -157,35 +155,31 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
     }
     let columns = [
         column("price", "price", 0),
-        column("of untouched", RATIO, 3),
-        column("95 % interval", RATIO, 3).bounds(),
+        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
         column("cached", "cached_share", 3),
         column("prompt tokens", "prompt_tokens", 0),
         column("epochs", "epochs", 0),
-        column("evidence", "evidence", 3),
-        column("95 % interval", "evidence", 3).bounds(),
+        column("evidence", "evidence", 3).with_bounds("95 % interval"),
     ];
     let line = |policy: Policy| Line::new([policy.title()], &bench, policy.name());
     for (at, (heading, method, suffix, results)) in sections.into_iter().enumerate() {
         let lines = Policy::ALL.map(|policy| line(policy).around("", &suffix));
         let note = format!("{method}{}", outcomes(results));
-        report.add(heading, note, table_of(&report.rows, &["policy"], &lines, &columns));
+        report.tabulate(heading, note, &["policy"], &lines, &columns);
         if at == 0 {
             let columns = [
-                column("of append-only", "cached_share_ratio_between_epochs", 3),
-                column("95 % interval", "cached_share_ratio_between_epochs", 3).bounds(),
-                column("share", "cached_share_between_epochs", 3),
-                column("95 % interval", "cached_share_between_epochs", 3).bounds(),
+                column("of append-only", "cached_share_ratio_between_epochs", 3).with_bounds("95 % interval"),
+                column("share", "cached_share_between_epochs", 3).with_bounds("95 % interval"),
             ];
             let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
-            report.add("Between two evictions", BETWEEN, table_of(&report.rows, &["policy"], &lines, &columns));
+            report.tabulate("Between two evictions", BETWEEN, &["policy"], &lines, &columns);
         }
     }
     report
 }
 
 fn heading(options: &PriceOptions) -> String {
-    let settings = options.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
+    let settings = options.play.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
     let rounds = options.rounds.map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
     format!(
         "Chats {}{rounds}, budget {} tokens{}",

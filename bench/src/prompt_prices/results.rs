@@ -9,14 +9,13 @@ use mainpoint_tests::prompt::{BLOCK_END, BLOCK_START, parts};
 use super::conversation::Chat;
 use super::evidence::Offered;
 use super::message::{Message, Messages, Prompt, Role};
-use super::play::{Forwarded, Outcome, Played, SYSTEM};
+use super::play::{Forwarded, Played, SYSTEM};
 use super::policies::{Policy, Request};
 use super::pricing::{Charge, PromptCache, cacheable};
 
 /// The figures of one conversation.
 #[derive(Debug, Clone)]
 pub(super) struct ChatResult {
-    /// The conversation's name.
     pub(super) name: String,
     /// Each policy's figures, in the order of [`Policy::ALL`].
     pub(super) policies: Vec<PolicyResult>,
@@ -44,7 +43,6 @@ pub(super) struct BetweenEvictions {
     pub(super) cached: usize,
     /// Tokens that would have come from the cache had every prompt only been appended to.
     pub(super) append_only: usize,
-    /// All tokens.
     pub(super) tokens: usize,
     /// Tokens of the untouched prompts of the same rounds, and those that came from the cache.
     pub(super) untouched: Charge,
@@ -53,20 +51,18 @@ pub(super) struct BetweenEvictions {
 impl ChatResult {
     /// Prices what was played and makes the other policies' prompts for the same conversation.
     pub(super) fn new(chat: &Chat, played: &Played, budget: usize, messages: &mut Messages) -> Self {
-        let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
-        let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
+        let count = |wanted: &str| played.rounds.iter().filter(|round| round.outcome == wanted).count();
+        let (rewritten, failed_open) = (count("rewritten"), count("failed-open"));
         let evicts = played.rounds.iter().map(|round| round.evicts).collect();
         let policies = Policy::ALL.into_iter().map(|policy| replay(policy, chat, played, budget, messages)).collect();
         Self { name: chat.name.clone(), policies, evicts, rewritten, failed_open }
     }
 
-    /// The figures of a policy.
     pub(super) fn policy(&self, policy: Policy) -> &PolicyResult {
         // Every policy has its place by how the results are made.
         &self.policies[policy as usize]
     }
 
-    /// How many evictions there were.
     pub(super) fn evictions(&self) -> usize {
         self.evicts.iter().filter(|evicts| **evicts).count()
     }
@@ -91,7 +87,6 @@ impl ChatResult {
 }
 
 impl PolicyResult {
-    /// All rounds together.
     pub(super) fn total(&self) -> Charge {
         self.charges.iter().copied().fold(Charge::default(), plus)
     }
@@ -162,7 +157,7 @@ pub(super) mod tests {
         let block = "<mainpoint-memory>\nx\n[22 November 2026] user: the ferry is at noon\n</mainpoint-memory>";
         let mut forwarded = |said: &[&str], evicts: bool| Forwarded {
             prompt: [SYSTEM].iter().chain(said).map(|text| messages.make(Role::User, text)).collect(),
-            outcome: if evicts { Outcome::Rewritten } else { Outcome::Passthrough },
+            outcome: if evicts { "rewritten" } else { "passthrough" }.to_owned(),
             evicts,
         };
         let long = "fine ".repeat(1500);

@@ -85,12 +85,11 @@ async fn reading(
         let bench = format!("reader-{size}");
         let rows: Vec<Row> = timed.iter().map(|timed| row_of(&bench, timed)).collect();
         let line = |timed: &Timed| {
-            let cells = [timed.way.described().to_owned(), timed.threads.to_string(), timed.tokens.to_string()];
+            let cells = [timed.title.to_owned(), timed.threads.to_string(), timed.tokens.to_string()];
             Line::new(cells, &bench, &arm_of(timed))
         };
         let lines: Vec<Line> = timed.iter().map(line).collect();
-        let columns =
-            [column("tokens/s", "tokens_per_second", 0), column("low to high", "tokens_per_second", 0).bounds()];
+        let columns = [column("tokens/s", "tokens_per_second", 0).with_bounds("low to high")];
         let heading = format!("Reading {size} tokens, {} rounds", options.rounds);
         report.add(heading, PASSES, table_of(&rows, &["arm", "threads", "tokens"], &lines, &columns));
         report.rows.extend(rows);
@@ -113,8 +112,8 @@ async fn questions(
     }
     let lines = asked.iter().map(|kind| Line::new([&kind.name], &kind.bench, kind.arm));
     let columns = ["p50", "p99"].map(|name| {
-        let column = column(format!("{name} ms"), format!("{name}_ms"), 1);
-        [column.clone(), column.bounds()]
+        let heading = format!("{name} ms");
+        column(&heading, format!("{name}_ms"), 1).with_bounds(heading)
     });
     let note = format!(
         "Preparing one question, vector and codes in one pass, one question after the other: {QUESTIONS} a round, real ones on an \
@@ -122,7 +121,7 @@ async fn questions(
          engine. Bulk work has {} threads. The figure is taken over all rounds, the spread from each.",
         product.engine.encoder.threads
     );
-    let table = table_of(&rows, &["questions"], &lines.collect::<Vec<_>>(), &columns.concat());
+    let table = table_of(&rows, &["questions"], &lines.collect::<Vec<_>>(), &columns);
     report.add(format!("Preparing a question, {} rounds", options.rounds), note, table);
     report.rows.extend(rows);
     Ok(())
@@ -136,7 +135,7 @@ fn row_of(bench: &str, timed: &Timed) -> Row {
 
 /// An arm's name; two threads are what is meant when nothing is said.
 fn arm_of(timed: &Timed) -> String {
-    let name = timed.way.name();
+    let name = timed.arm;
     match timed.threads {
         2 => name.to_owned(),
         1 => format!("{name}-1-thread"),
@@ -146,13 +145,12 @@ fn arm_of(timed: &Timed) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::passes::Way;
     use super::*;
 
     #[test]
     fn every_arm_has_its_speed() {
-        let timed = |way, threads, seconds| Timed { way, threads, tokens: 100, seconds: vec![seconds; 3] };
-        let arms = [timed(Way::Turns, 2, 0.5), timed(Way::OneTurn, 1, 1.0)];
+        let timed = |arm, threads, seconds| Timed { arm, title: "", threads, tokens: 100, seconds: vec![seconds; 3] };
+        let arms = [timed("mainpoint", 2, 0.5), timed("mainpoint-one-turn", 1, 1.0)];
         let rows = arms.map(|arm| row_of("reader-256", &arm));
         let speeds: Vec<(&str, f64, usize)> = rows.iter().map(|row| (row.arm.as_str(), row.value, row.n)).collect();
         assert_eq!(speeds, [("mainpoint", 200.0, 3), ("mainpoint-one-turn-1-thread", 100.0, 3)]);

@@ -5,60 +5,23 @@
 
 use std::time::Instant;
 
-use mainpoint_engine::{Engine, ReadRequest, TurnText};
+use mainpoint_engine::{Engine, ReadRequest};
 
 use super::texts::Text;
-use crate::BenchError;
 use crate::progress::Progress;
 use crate::stats::as_float;
-
-/// How a text is given to the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Turn by turn.
-    Turns,
-    /// As a single turn.
-    OneTurn,
-}
+use crate::{BenchError, Failing};
 
 /// One way with so many threads, and how long it took.
 #[derive(Debug)]
 pub(super) struct Timed {
-    /// The way.
-    pub(super) way: Way,
-    /// Compute threads.
+    /// The way's arm in result files.
+    pub(super) arm: &'static str,
+    pub(super) title: &'static str,
     pub(super) threads: usize,
-    /// Tokens of the text.
     pub(super) tokens: usize,
     /// Seconds of each round.
     pub(super) seconds: Vec<f64>,
-}
-
-impl Way {
-    const ALL: [Self; 2] = [Self::Turns, Self::OneTurn];
-
-    /// Its arm in result files.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Turns => "mainpoint",
-            Self::OneTurn => "mainpoint-one-turn",
-        }
-    }
-
-    /// What tables call it.
-    pub(super) fn described(self) -> &'static str {
-        match self {
-            Self::Turns => "turn by turn",
-            Self::OneTurn => "as one turn",
-        }
-    }
-
-    fn turns(self, text: &Text) -> Vec<TurnText> {
-        match self {
-            Self::Turns => text.turns.clone(),
-            Self::OneTurn => text.one_turn.clone(),
-        }
-    }
 }
 
 impl Timed {
@@ -73,15 +36,18 @@ impl Timed {
 pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize) -> Result<Vec<Timed>, BenchError> {
     let mut arms = Vec::new();
     for (threads, engine) in engines {
-        let timed = |way| Timed { way, threads: *threads, tokens: text.tokens, seconds: Vec::with_capacity(rounds) };
-        arms.extend(Way::ALL.map(|way| (engine, timed(way))));
+        for way in &text.ways {
+            let (arm, title, tokens) = (way.arm, way.title, text.tokens);
+            let timed = Timed { arm, title, threads: *threads, tokens, seconds: Vec::with_capacity(rounds) };
+            arms.push((engine, &way.turns, timed));
+        }
     }
     let mut progress = Progress::begin(format!("reading {} tokens", text.tokens), (rounds + 1) * arms.len());
     for round in 0..=rounds {
-        for (engine, timed) in &mut arms {
-            let request = ReadRequest { turns: timed.way.turns(text) };
+        for (engine, turns, timed) in &mut arms {
+            let request = ReadRequest { turns: turns.clone() };
             let started = Instant::now();
-            let read = engine.read(request).await.map_err(BenchError::engine("reading"))?;
+            let read = engine.read(request).await.in_engine("reading")?;
             let seconds = started.elapsed().as_secs_f64();
             std::hint::black_box(read);
             if round > 0 {
@@ -90,5 +56,5 @@ pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize
             progress.advance(1);
         }
     }
-    Ok(arms.into_iter().map(|(_, timed)| timed).collect())
+    Ok(arms.into_iter().map(|(_, _, timed)| timed).collect())
 }

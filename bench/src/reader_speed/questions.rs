@@ -9,9 +9,9 @@ use mainpoint_engine::{Engine, EngineError, ReadRequest, TurnText};
 use tokio::task::JoinHandle;
 
 use super::texts::{as_read, beginning};
-use crate::BenchError;
 use crate::data::Conversation;
 use crate::progress::Progress;
+use crate::{BenchError, Failing};
 
 /// Milliseconds of each question of one kind, round by round.
 #[derive(Debug)]
@@ -112,20 +112,19 @@ impl Load {
 
     /// Ends the reads and waits until the engine is idle again.
     async fn end(self, engine: &Engine) -> Result<(), BenchError> {
-        let failed = BenchError::engine("a bulk read");
         for reader in &self.readers {
             reader.abort();
         }
         for reader in self.readers {
             // A reader that was aborted gives nothing; one that ended before says why.
             if let Ok(Some(error)) = reader.await {
-                return Err(failed(error));
+                return Err(error).in_engine("a bulk read");
             }
         }
         // It waits its turn behind the pass that is under way.
         let last =
             ReadRequest { turns: vec![TurnText { speaker: "User".to_owned(), text: "That is all.".to_owned() }] };
-        engine.read(last).await.map_err(BenchError::engine("waiting for the last bulk read"))?;
+        engine.read(last).await.in_engine("waiting for the last bulk read")?;
         Ok(())
     }
 }
@@ -146,7 +145,7 @@ async fn ask<'a>(engine: &Engine, questions: impl Iterator<Item = &'a str>) -> R
     let mut milliseconds = Vec::with_capacity(QUESTIONS);
     for question in questions.take(QUESTIONS) {
         let started = Instant::now();
-        let prepared = engine.question(question).await.map_err(BenchError::engine("preparing a question"))?;
+        let prepared = engine.question(question).await.in_engine("preparing a question")?;
         milliseconds.push(started.elapsed().as_secs_f64() * 1000.0);
         std::hint::black_box(prepared);
     }

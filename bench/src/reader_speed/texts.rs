@@ -6,18 +6,25 @@ use std::path::Path;
 
 use mainpoint_engine::{Engine, TurnText};
 
-use crate::BenchError;
 use crate::data::{self, Conversation, Turn};
+use crate::{BenchError, Failing};
 
-/// One text in the two forms in which it is read.
+/// One text in the ways in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
-    /// Turns of several speakers.
-    pub(super) turns: Vec<TurnText>,
-    /// The same as a single turn of the first speaker.
-    pub(super) one_turn: Vec<TurnText>,
+    /// Turn by turn, and as a single turn of the first speaker.
+    pub(super) ways: [Way; 2],
     /// The model's tokens of the turns, speakers included.
     pub(super) tokens: usize,
+}
+
+/// How a text is given to the reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Its arm in result files.
+    pub(super) arm: &'static str,
+    pub(super) title: &'static str,
+    pub(super) turns: Vec<TurnText>,
 }
 
 /// The conversations of the file at `path`, the longest one first.
@@ -53,7 +60,12 @@ impl Text {
             room -= count;
             kept.push(turn);
         }
-        Ok(Self { one_turn: joined(&kept).into_iter().collect(), turns: kept, tokens: tokens - room })
+        let one = joined(&kept).into_iter().collect();
+        let ways = [
+            Way { arm: "mainpoint", title: "turn by turn", turns: kept },
+            Way { arm: "mainpoint-one-turn", title: "as one turn", turns: one },
+        ];
+        Ok(Self { ways, tokens: tokens - room })
     }
 }
 
@@ -72,10 +84,9 @@ fn rendered(turn: &TurnText) -> String {
 }
 
 fn count(engine: &Engine, text: &str) -> Result<usize, BenchError> {
-    engine.count_tokens(text).map_err(BenchError::engine("counting tokens"))
+    engine.count_tokens(text).in_engine("counting tokens")
 }
 
-/// All turns as one.
 fn joined(turns: &[TurnText]) -> Option<TurnText> {
     let (first, others) = turns.split_first()?;
     let others = others.iter().map(|turn| format!("\n{}: {}", turn.speaker, turn.text));

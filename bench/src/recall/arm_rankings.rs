@@ -44,8 +44,7 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
         ("full-pipeline", shipped.ranking(candidates)),
     ];
     let without = WITHOUT.map(|(arm, lose)| (arm, shipped.without(candidates, lose)));
-    let others = others.into_iter().chain(without);
-    let others = others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)]));
+    let others = others.into_iter().chain(without).map(|(arm, ranking)| (arm, vec![completed(&ranking, count)]));
     coded.chain(others).collect()
 }
 

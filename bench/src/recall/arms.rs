@@ -52,7 +52,6 @@ pub(super) enum By {
 pub(super) struct Choice {
     /// How many of a hundred tokens are kept.
     pub(super) percent: usize,
-    /// What chooses them.
     pub(super) by: By,
 }
 

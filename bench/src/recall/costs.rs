@@ -65,8 +65,7 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
 impl Stored {
     /// Adds up what lies on the shelf, and the codes that are only compared.
     pub(super) fn new(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Self, BenchError> {
-        let firsts = materials.iter().flat_map(|material| &material.points);
-        let firsts = firsts.filter_map(|passages| passages.first());
+        let firsts = materials.iter().flat_map(|material| &material.points).filter_map(|passages| passages.first());
         let codes = |arm: &str| -> usize {
             let coded = materials.iter().flat_map(|material| &material.coded);
             let first = coded.filter(|coded| coded.arm == arm).filter_map(|coded| coded.variants.first());

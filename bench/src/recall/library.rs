@@ -16,7 +16,7 @@ use crate::data::{Conversation, Turn};
 use crate::product::Product;
 use crate::progress::Progress;
 use crate::ranking::dot;
-use crate::{BenchError, locate};
+use crate::{BenchError, Failing, locate};
 
 /// Which model reads, and where its readings and the results are kept.
 #[derive(Debug, Clone, Args)]
@@ -35,9 +35,7 @@ pub(crate) struct ReadingOptions {
 /// The engine, and what it has read before.
 pub(crate) struct Library {
     cache: Cache,
-    /// The engine.
     pub(crate) engine: Engine,
-    /// The memory's settings.
     pub(crate) memory: MemoryConfig,
     /// What the product knows as small talk.
     pub(crate) small_talk: SmallTalk,
@@ -73,7 +71,7 @@ impl Library {
             cache,
             engine,
             memory: product.memory.clone(),
-            small_talk: small_talk.map_err(BenchError::engine("reading small talk"))?,
+            small_talk: small_talk.in_engine("reading small talk")?,
             recipe,
         })
     }
@@ -92,14 +90,13 @@ impl Library {
             let said = &conversation.turns[session.clone()];
             for some in said.chunks(TURNS) {
                 let turns = some.iter().map(as_read).collect();
-                let read = self.engine.read_every_token(ReadRequest { turns }).await;
-                reading.turns.extend(read.map_err(BenchError::engine("reading"))?);
+                reading.turns.extend(self.engine.read_every_token(ReadRequest { turns }).await.in_engine("reading")?);
                 progress.advance(some.len());
             }
         }
         for turn in &conversation.turns {
             let size = self.engine.count_tokens(&format!("{}: {}\n", turn.speaker, turn.text));
-            reading.sizes.push(size.map_err(BenchError::engine("counting tokens"))?);
+            reading.sizes.push(size.in_engine("counting tokens")?);
         }
         reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
         self.cache.put(&conversation.name, &inputs, &reading::columns(&reading, mean))?;
@@ -137,8 +134,7 @@ impl Library {
         let mut progress = Progress::begin(format!("asking {title}"), texts.len());
         let mut asked = Vec::with_capacity(texts.len());
         for text in texts {
-            let question = self.engine.question(text).await;
-            asked.push(question.map_err(BenchError::engine("preparing a question"))?);
+            asked.push(self.engine.question(text).await.in_engine("preparing a question")?);
             progress.advance(1);
         }
         Ok(asked)
@@ -151,8 +147,7 @@ impl Library {
         points: &[PassageReading],
     ) -> Result<(), BenchError> {
         let turns = vec![as_read(turn)];
-        let read = self.engine.read(ReadRequest { turns }).await;
-        let read = read.map_err(BenchError::engine("reading"))?;
+        let read = self.engine.read(ReadRequest { turns }).await.in_engine("reading")?;
         let agrees = read.first().is_some_and(|read| agree(read, points));
         if agrees {
             return Ok(());

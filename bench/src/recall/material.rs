@@ -14,7 +14,6 @@ use crate::progress::Progress;
 
 /// Everything that is known about one conversation before its questions are ranked.
 pub(super) struct Material<'a> {
-    /// The conversation.
     pub(super) conversation: &'a Conversation,
     /// The product's main points, per turn and passage.
     pub(super) points: Vec<Vec<PassageReading>>,
@@ -72,7 +71,6 @@ impl<'a> Material<'a> {
         })
     }
 
-    /// Searches for every question.
     pub(super) async fn search(&mut self, shelf: &Shelf) -> Result<(), BenchError> {
         let conversation = self.conversation;
         let passages = self.points.iter().map(Vec::len).sum();

@@ -217,20 +217,13 @@ fn names(conversations: &[Conversation]) -> Vec<&str> {
 
 /// Results of other conversations than those of the report never pass for them.
 fn bench_name(set: &DataSet) -> String {
+    if set.kind == Kind::Language {
+        return format!("language-{}", set.conversations.first().map_or("", Conversation::language));
+    }
     let names = names(&set.conversations);
-    let is_report = match set.kind {
-        Kind::Language => return format!("language-{}", set.conversations.first().map_or("", Conversation::language)),
-        Kind::Locomo => names == LOCOMO_REPORT,
-        Kind::Beam => names == BEAM_REPORT,
-        Kind::LongMemEval | Kind::Updates => false,
-    };
-    let names = if is_report { "dev-report".to_owned() } else { names.join("+") };
+    let names = if names == set.kind.reported() { "dev-report".to_owned() } else { names.join("+") };
     format!("{}-{names}", set.kind.name())
 }
-
-/// The LoCoMo conversations of the report.
-pub(crate) const LOCOMO_REPORT: [&str; 2] = ["conv-41", "conv-42"];
-const BEAM_REPORT: [&str; 4] = ["beam-4", "beam-5", "beam-6", "beam-7"];
 
 #[cfg(test)]
 mod tests {

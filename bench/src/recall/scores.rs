@@ -17,9 +17,7 @@ pub(super) type Scores = Vec<f64>;
 /// What quoting a turn costs, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
-    /// All of it.
     pub(super) whole: usize,
-    /// One of its passages.
     pub(super) passage: usize,
 }
 
@@ -88,12 +86,10 @@ impl Results {
         }
     }
 
-    /// How many questions there are.
     pub(super) fn questions(&self) -> usize {
         self.groups.len()
     }
 
-    /// Whether the arm was measured.
     pub(super) fn has(&self, arm: &str) -> bool {
         self.scores.contains_key(arm)
     }
@@ -111,7 +107,6 @@ impl Results {
         questions.iter().filter_map(|question| values.get(*question).copied()).collect()
     }
 
-    /// The mean over all questions.
     pub(super) fn mean(&self, arm: &str, measure: &str) -> f64 {
         mean(&self.values(arm, measure))
     }

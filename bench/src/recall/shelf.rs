@@ -20,9 +20,10 @@ use tempfile::TempDir;
 use super::library::Library;
 use crate::cache::{bytes_of, files_below};
 use crate::data::{self, Conversation};
+use crate::product::quiet_store;
 use crate::ranking::first_places;
 use crate::stats::narrow;
-use crate::{BenchError, quiet_store};
+use crate::{BenchError, Failing};
 
 /// A store in a temporary directory.
 pub(super) struct Shelf {
@@ -35,11 +36,9 @@ pub(super) struct Shelf {
 /// What is asked of a conversation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// The text.
     pub(super) text: &'a str,
     /// What the engine made of it.
     pub(super) question: &'a EncodedQuestion,
-    /// When it is asked.
     pub(super) time: DateTime<Utc>,
 }
 
@@ -69,8 +68,8 @@ const WORD_LISTS: &str = "invert.lance";
 impl Shelf {
     /// Opens an empty store for what `library` reads, which is searched by its settings.
     pub(super) async fn open(library: &Library) -> Result<Self, BenchError> {
-        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
-        let store = quiet_store::open(directory.path(), library.engine.vector_width()).await?;
+        let directory = tempfile::tempdir().when_writing("a temporary directory")?;
+        let store = quiet_store(directory.path(), library.engine.vector_width()).await?;
         Ok(Self { store, config: library.memory.clone(), small_talk: library.small_talk.clone(), directory })
     }
 
@@ -108,14 +107,14 @@ impl Shelf {
             });
             points.push((scope.clone(), *id, found.collect()));
         }
-        self.store.accept(turns).await.map_err(BenchError::store("accepting turns"))?;
-        self.store.complete(points).await.map_err(BenchError::store("keeping main points"))?;
-        self.store.flush().await.map_err(BenchError::store("flushing"))
+        self.store.accept(turns).await.in_store("accepting turns")?;
+        self.store.complete(points).await.in_store("keeping main points")?;
+        self.store.flush().await.in_store("flushing")
     }
 
     /// Builds the indexes and compacts the files.
     pub(super) async fn settle(&self) -> Result<(), BenchError> {
-        self.store.maintain().await.map_err(BenchError::store("maintaining"))?;
+        self.store.maintain().await.in_store("maintaining")?;
         Ok(())
     }
 
@@ -133,7 +132,7 @@ impl Shelf {
             text: asked.text.to_owned(),
             limit: limit.max(1),
         };
-        let result = self.store.search(&query).await.map_err(BenchError::store("searching"))?;
+        let result = self.store.search(&query).await.in_store("searching")?;
         let places = places_of(conversation);
         let turns = |hits: &[Hit]| {
             let found = hits.iter().filter_map(|hit| places.get(&hit.turn).copied());
@@ -145,8 +144,7 @@ impl Shelf {
     /// Searches a conversation as the product does.
     pub(super) async fn find(&self, conversation: &Conversation, asked: Asked<'_>) -> Result<Candidates, BenchError> {
         let scope = scope_of(conversation)?;
-        let snapshot = self.store.snapshot(&scope, &Within::Scope).await;
-        let snapshot = snapshot.map_err(BenchError::store("taking a snapshot"))?;
+        let snapshot = self.store.snapshot(&scope, &Within::Scope).await.in_store("taking a snapshot")?;
         let search = Search {
             snapshot: &snapshot,
             text: asked.text,
@@ -181,9 +179,8 @@ impl Shelf {
         text_index_in(self.directory.path())
     }
 
-    /// Ends the store.
     pub(super) async fn close(self) -> Result<(), BenchError> {
-        self.store.close().await.map_err(BenchError::store("closing"))
+        self.store.close().await.in_store("closing")
     }
 }
 
@@ -212,7 +209,7 @@ fn point(id: TurnId, number: usize, passage: &PassageReading, turn: &data::Turn)
 }
 
 fn scope_of(conversation: &Conversation) -> Result<Scope, BenchError> {
-    Scope::new(conversation.name.clone()).map_err(BenchError::store("naming a scope"))
+    Scope::new(conversation.name.clone()).in_store("naming a scope")
 }
 
 /// Half a hash of the conversation's name, half the turn's position.

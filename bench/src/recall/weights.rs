@@ -26,9 +26,7 @@ struct Example {
     family: String,
     /// How often it counts.
     weight: f64,
-    /// The signals of every candidate.
     signals: Vec<Signals>,
-    /// Which candidates are evidence.
     is_evidence: Vec<bool>,
     /// Evidence that is no candidate, so that nothing can find it.
     missing: usize,

@@ -20,13 +20,10 @@ use crate::stats::Figure;
 /// One measured figure, as a line of a `.jsonl` file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Row {
-    /// The benchmark.
     pub(crate) bench: String,
-    /// The measure.
     pub(crate) metric: String,
     /// What was measured, or two arms and a minus sign between them.
     pub(crate) arm: String,
-    /// The measured value.
     pub(crate) value: f64,
     /// What it is counted in; shares have none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +40,6 @@ pub(crate) struct Row {
 /// A report in sections, with the rows that it is about.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// Every figure.
     pub(crate) rows: Vec<Row>,
     /// The picture, row by row; none without any.
     pub(crate) charts: Vec<Vec<Chart>>,
@@ -62,7 +58,6 @@ struct Section {
 pub(crate) const SPEED: &str = "speed.jsonl";
 
 impl Row {
-    /// A figure of an arm.
     pub(crate) fn new(bench: &str, metric: &str, arm: &str, figure: impl Into<Figure>) -> Self {
         let Figure { value, low, high } = figure.into();
         Self {
@@ -77,7 +72,6 @@ impl Row {
         }
     }
 
-    /// The row with its unit.
     pub(crate) fn counted_in(self, unit: &'static str) -> Self {
         Self { unit: Some(unit), ..self }
     }
@@ -87,7 +81,6 @@ impl Row {
         Self { n: count, ..self }
     }
 
-    /// Its value with its bounds.
     pub(crate) fn figure(&self) -> Figure {
         Figure { value: self.value, low: self.low, high: self.high }
     }
@@ -119,9 +112,21 @@ pub(crate) fn quantiles(bench: &str, before: &str, arm: &str, rounds: &[Vec<f64>
 }
 
 impl Report {
-    /// Adds a section.
     pub(crate) fn add(&mut self, heading: impl Into<String>, note: impl Into<String>, table: Table) {
         self.sections.push(Section { heading: heading.into(), note: note.into(), table });
+    }
+
+    /// Adds a section with a table of the rows, see [`table_of`].
+    pub(crate) fn tabulate(
+        &mut self,
+        heading: impl Into<String>,
+        note: impl Into<String>,
+        first: &[&str],
+        lines: &[Line],
+        columns: &[Column],
+    ) {
+        let table = table_of(&self.rows, first, lines, columns);
+        self.add(heading, note, table);
     }
 
     /// Prints the tables, and writes them as `NAME.md` below a title and above the picture, `NAME.svg`, and the rows into `file`,

@@ -8,12 +8,11 @@ use plotters::prelude::{
     SVGBackend, Text, WHITE,
 };
 
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 /// Series between two axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
-    /// What stands above it.
     pub(crate) title: String,
     /// The axis below.
     pub(crate) across: Axis,
@@ -68,18 +67,18 @@ const MOST_MARKS: usize = 12;
 pub(crate) fn draw(rows: &[Vec<Chart>]) -> Result<String, BenchError> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
     let size = |cell: u32, count: usize| cell.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-    let failed = || BenchError::because("a picture cannot be drawn");
+    const FAILED: &str = "a picture cannot be drawn";
     let mut svg = String::new();
     let root =
         SVGBackend::with_string(&mut svg, (size(CELL.0, columns), size(CELL.1, rows.len().max(1)))).into_drawing_area();
-    root.fill(&WHITE).map_err(failed())?;
+    root.fill(&WHITE).because(FAILED)?;
     let cells = root.split_evenly((rows.len().max(1), columns));
     for (row, charts) in rows.iter().enumerate() {
         for (cell, chart) in cells.iter().skip(row * columns).zip(charts) {
-            chart.draw(cell).map_err(failed())?;
+            chart.draw(cell).because(FAILED)?;
         }
     }
-    root.present().map_err(failed())?;
+    root.present().because(FAILED)?;
     drop(cells);
     drop(root);
     Ok(svg)

@@ -15,14 +15,8 @@ pub(crate) struct Column {
     metric: String,
     digits: usize,
     factor: f64,
-    part: Part,
-}
-
-/// What a column shows of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Value,
-    Bounds,
+    /// The heading of a column of the bounds behind it, if there is to be one.
+    bounds: Option<String>,
 }
 
 /// A line of a table of rows: whose measures it shows, behind its first cells.
@@ -37,13 +31,13 @@ pub(crate) struct Line {
 
 /// A column with the values of a measure.
 pub(crate) fn column(heading: impl Into<String>, metric: impl Into<String>, digits: usize) -> Column {
-    Column { heading: heading.into(), metric: metric.into(), digits, factor: 1.0, part: Part::Value }
+    Column { heading: heading.into(), metric: metric.into(), digits, factor: 1.0, bounds: None }
 }
 
 impl Column {
-    /// The bounds of the values instead of these.
-    pub(crate) fn bounds(self) -> Self {
-        Self { part: Part::Bounds, ..self }
+    /// The same with the bounds of the values behind them, below a heading of their own.
+    pub(crate) fn with_bounds(self, heading: impl Into<String>) -> Self {
+        Self { bounds: Some(heading.into()), ..self }
     }
 
     /// The same in another unit.
@@ -51,12 +45,16 @@ impl Column {
         Self { factor, ..self }
     }
 
-    fn cell(&self, figure: Figure) -> String {
+    fn headings(&self) -> impl Iterator<Item = String> {
+        [Some(self.heading.clone()), self.bounds.clone()].into_iter().flatten()
+    }
+
+    /// The value, and the bounds if they are shown; a dash for each where there is none.
+    fn cells(&self, figure: Option<Figure>) -> impl Iterator<Item = String> {
         let shown = |value: f64| format!("{:.*}", self.digits, value * self.factor);
-        match self.part {
-            Part::Value => shown(figure.value),
-            Part::Bounds => format!("{} to {}", shown(figure.low), shown(figure.high)),
-        }
+        let bounds = |figure: Figure| format!("{} to {}", shown(figure.low), shown(figure.high));
+        let cells = [Some(figure.map(|figure| shown(figure.value))), self.bounds.as_ref().map(|_| figure.map(bounds))];
+        cells.into_iter().flatten().map(|cell| cell.unwrap_or_else(|| "–".to_owned()))
     }
 }
 
@@ -90,7 +88,7 @@ pub(crate) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Tab
 /// The rows as a table, whose first columns have these headings; a dash stands for a row that there is not, and a line
 /// without any row is left out.
 pub(crate) fn table_of(rows: &[Row], first: &[&str], lines: &[Line], columns: &[Column]) -> Table {
-    let headings = columns.iter().map(|column| column.heading.clone());
+    let headings = columns.iter().flat_map(Column::headings);
     let mut table = table(first.iter().map(|heading| (*heading).to_owned()).chain(headings));
     for line in lines {
         let figure = |column: &Column| {
@@ -99,9 +97,7 @@ pub(crate) fn table_of(rows: &[Row], first: &[&str], lines: &[Line], columns: &[
         };
         let figures: Vec<Option<Figure>> = columns.iter().map(figure).collect();
         if figures.iter().any(Option::is_some) {
-            let shown = columns.iter().zip(figures);
-            let shown =
-                shown.map(|(column, figure)| figure.map_or_else(|| "–".to_owned(), |figure| column.cell(figure)));
+            let shown = columns.iter().zip(figures).flat_map(|(column, figure)| column.cells(figure));
             table.add_row(line.cells.iter().cloned().chain(shown));
         }
     }
@@ -128,10 +124,9 @@ mod tests {
         let figure = Figure { value: 1500.0, low: 1000.0, high: 2000.0 };
         let rows = [Row::new("some", "p50/1KB", "one", figure)];
         let line = |arm: &str| Line::new([arm], "some", arm).around("", "/1KB");
-        let columns =
-            [column("p50 ms", "p50", 1).times(1e-3), column("range", "p50", 0).bounds(), column("p99", "p99", 0)];
+        let columns = [column("p50 ms", "p50", 1).times(1e-3).with_bounds("range"), column("p99", "p99", 0)];
         let text = table_of(&rows, &["arm"], &[line("one"), line("another")], &columns).to_string();
-        assert!(text.contains("1.5") && text.contains("1000 to 2000") && text.contains('–'), "{text}");
+        assert!(text.contains("1.5") && text.contains("1.0 to 2.0") && text.contains('–'), "{text}");
         assert!(!text.contains("another"), "{text}");
     }
 

@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use super::material::Material;
 use super::mixing::Mixer;
-use super::program;
+use super::playing::begin_store;
 use crate::cache::{bytes_of, files_below, write_whole};
+use crate::product::quiet_store;
 use crate::progress::Progress;
-use crate::{BenchError, quiet_store};
+use crate::{BenchError, Failing};
 
 /// A store that holds many main points in one scope.
 #[derive(Debug)]
 pub(super) struct Filled {
     /// Its directory; never written to, only copied.
     pub(super) directory: PathBuf,
-    /// What is in it.
     pub(super) note: Note,
 }
 
@@ -31,13 +31,11 @@ pub(super) struct Filled {
 pub(super) struct Note {
     /// How rows are made; a store of another format is made anew.
     format: u32,
-    /// What they are made of.
     material: String,
     /// Main points.
     pub(super) rows: usize,
     /// The scope that they are in.
     pub(super) scope: String,
-    /// Bytes of the directory.
     pub(super) bytes: u64,
     /// The share of exact neighbours that the vector index finds; none was built below the store's limit.
     pub(super) index_recall: Option<f32>,
@@ -65,10 +63,10 @@ impl Filled {
             return Ok(Self { directory, note });
         }
         if home.exists() {
-            std::fs::remove_dir_all(&home).map_err(BenchError::writing(&home))?;
+            std::fs::remove_dir_all(&home).when_writing(&home)?;
         }
-        std::fs::create_dir_all(&home).map_err(BenchError::writing(&home))?;
-        program::begin_store(overrides, &directory).await;
+        std::fs::create_dir_all(&home).when_writing(&home)?;
+        begin_store(overrides, &directory).await;
         let started = Instant::now();
         let (scope, index_recall) = fill(&directory, material, rows).await?;
         let note = Note {
@@ -87,7 +85,7 @@ impl Filled {
 
     /// The scope that the rows are in.
     pub(super) fn scope(&self) -> Result<Scope, BenchError> {
-        Scope::new(self.note.scope.clone()).map_err(BenchError::store("naming the scope"))
+        Scope::new(self.note.scope.clone()).in_store("naming the scope")
     }
 }
 
@@ -104,29 +102,26 @@ fn described(material: &Material) -> String {
 }
 
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
-    let store = quiet_store::open(directory, material.width()).await?;
-    let scopes = store.scopes().await.map_err(BenchError::store("listing scopes"))?;
-    let scope = scopes.into_iter().next();
-    let scope = scope.ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
+    let store = quiet_store(directory, material.width()).await?;
+    let scopes = store.scopes().await.in_store("listing scopes")?;
+    let scope = scopes.into_iter().next().ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
     let mixer = Mixer { passages: &material.passages, scope: scope.clone() };
     let mut progress = Progress::begin(format!("filling {rows} rows"), rows);
     for first in (0..rows).step_by(BATCH) {
         let batch = mixer.rows(first..rows.min(first + BATCH));
         let count = batch.turns.len();
-        let accepted = store.accept(batch.turns).await;
-        accepted.map_err(BenchError::store("accepting turns"))?;
-        let completed = store.complete(batch.points).await;
-        completed.map_err(BenchError::store("keeping main points"))?;
-        store.flush().await.map_err(BenchError::store("flushing"))?;
+        store.accept(batch.turns).await.in_store("accepting turns")?;
+        store.complete(batch.points).await.in_store("keeping main points")?;
+        store.flush().await.in_store("flushing")?;
         progress.advance(count);
     }
     drop(progress);
     anstream::eprintln!("compacting and indexing {rows} rows");
     // After a deletion maintenance leaves no older version and builds every index from all rows, so that what is weighed is
     // what is stored.
-    let nobody = Scope::new("request-path-nobody").map_err(BenchError::store("naming a scope"))?;
-    store.delete_scope(&nobody).await.map_err(BenchError::store("deleting"))?;
-    let report = store.maintain().await.map_err(BenchError::store("maintaining"))?;
-    store.close().await.map_err(BenchError::store("closing"))?;
+    let nobody = Scope::new("request-path-nobody").in_store("naming a scope")?;
+    store.delete_scope(&nobody).await.in_store("deleting")?;
+    let report = store.maintain().await.in_store("maintaining")?;
+    store.close().await.in_store("closing")?;
     Ok((scope, report.vector_index_recall))
 }

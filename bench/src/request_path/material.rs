@@ -26,7 +26,6 @@ pub(super) struct Material {
 /// A passage as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ReadPassage {
-    /// Who speaks.
     pub(super) speaker: String,
     /// Its sentences with something of the main point, never none.
     pub(super) sentences: Vec<Sentence>,
@@ -35,7 +34,6 @@ pub(super) struct ReadPassage {
 /// A sentence with what is kept of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sentence {
-    /// Its words.
     pub(super) text: String,
     /// The vectors of the main point's tokens in it, minus the model's mean; never none.
     pub(super) tokens: Vec<Vec<f32>>,

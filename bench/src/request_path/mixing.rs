@@ -16,7 +16,6 @@ use crate::stats::narrow;
 pub(super) struct Mixer<'a> {
     /// What they are made of; never empty.
     pub(super) passages: &'a [ReadPassage],
-    /// Whose they are.
     pub(super) scope: Scope,
 }
 

@@ -11,7 +11,6 @@ mod filling;
 mod material;
 mod mixing;
 mod playing;
-mod program;
 mod survival;
 
 use std::path::PathBuf;
@@ -21,8 +20,8 @@ use clap::Args;
 use self::filling::Filled;
 use self::material::Material;
 use self::playing::PRODUCT;
+use crate::data::Kind;
 use crate::product::Product;
-use crate::recall::LOCOMO_REPORT;
 use crate::recall::library::{Library, ReadingOptions};
 use crate::report::{Line, Report, Row, SPEED, column, rows_of, sized, table_of};
 use crate::stats::as_float;
@@ -48,7 +47,7 @@ pub struct RequestPathOptions {
     #[arg(long, value_name = "PATH", default_value_os_t = locate::locomo())]
     data: PathBuf,
     /// Conversations of it that rows are made of.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = LOCOMO_REPORT)]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = Kind::Locomo.reported())]
     conversations: Vec<String>,
     #[command(flatten)]
     readings: ReadingOptions,

@@ -16,13 +16,14 @@ use mainpoint_store::{IndexedPassage, Snapshot, TurnId, Within};
 
 use super::filling::Filled;
 use super::material::Material;
-use crate::copies::working_copy;
+use crate::filled::working_copy;
+use crate::product::quiet_store;
 use crate::progress::Progress;
 use crate::ranking::by_score;
 use crate::recall::library::Library;
 use crate::report::{Row, quantiles, rows_of};
 use crate::stats::as_float;
-use crate::{BenchError, quiet_store};
+use crate::{BenchError, Failing};
 
 /// How many of the best matches are looked for.
 const BEST: usize = 10;
@@ -55,13 +56,12 @@ pub(super) async fn measure(
     filled: &Filled,
     bench: &str,
 ) -> Result<Vec<Row>, BenchError> {
-    let failed = || BenchError::store("searching");
     let copy = working_copy(&filled.directory)?;
-    let store = quiet_store::open(copy.path(), material.width()).await?;
+    let store = quiet_store(copy.path(), material.width()).await?;
     let (scope, rows, config) = (filled.scope()?, filled.note.rows, &library.memory);
-    let snapshot = store.snapshot(&scope, &Within::Scope).await.map_err(failed())?;
-    let all = snapshot.all_rows(usize::MAX).await.map_err(failed())?;
-    let everything = snapshot.passages_in(all.unwrap_or_default()).await.map_err(failed())?;
+    let snapshot = store.snapshot(&scope, &Within::Scope).await.in_store("taking a snapshot")?;
+    let all = snapshot.all_rows(usize::MAX).await.in_store("listing rows")?;
+    let everything = snapshot.passages_in(all.unwrap_or_default()).await.in_store("reading passages")?;
     let codes =
         everything.iter().map(|passage| Profile::and_codes(&passage.features).map_or(&[][..], |(_, codes)| codes));
     let documents: Vec<Vec<&[u8]>> = codes.map(|codes| vec![codes]).collect();
@@ -71,8 +71,7 @@ pub(super) async fn measure(
     let questions = &material.questions[..material.questions.len().min(QUESTIONS).min(COMPARED / rows.max(1))];
     let mut progress = Progress::begin(format!("comparing all of {rows} rows"), questions.len());
     for text in questions {
-        let question = library.engine.question(text).await;
-        let question = question.map_err(BenchError::engine("preparing a question"))?;
+        let question = library.engine.question(text).await.in_engine("preparing a question")?;
         sketched(&snapshot, question.codes.sketch_form()).await?;
         let started = Instant::now();
         let scores = question.codes.max_sim(&documents);
@@ -84,7 +83,7 @@ pub(super) async fn measure(
         progress.advance(1);
     }
     drop(snapshot);
-    store.close().await.map_err(BenchError::store("closing"))?;
+    store.close().await.in_store("closing")?;
     let mut found: Vec<Row> = tallies.iter().flat_map(|tally| tally.rows(bench)).collect();
     found.extend(quantiles(bench, "", "max-sim-of-everything", &[exhaustive]));
     Ok(found)
@@ -133,7 +132,7 @@ impl Tally {
 async fn sketched(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<(), BenchError> {
     let sketcher = sketching::sketcher(form);
     for _ in 0..LOOKS {
-        if snapshot.sketches(&sketcher).await.map_err(BenchError::store("loading sketches"))?.is_whole {
+        if snapshot.sketches(&sketcher).await.in_store("loading sketches")?.is_whole {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -2,17 +2,13 @@
 //!
 //! It must not know what a prompt is worth.
 
-use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy};
-use serde::Deserialize;
-
 use super::{Judged, MEMORY_TOKENS, Played, SessionOptions};
 use crate::BenchError;
-use crate::copies::working_copy;
 use crate::data::{self, Conversation, Question, Turn};
-use crate::filled::{History, Recorded, message};
-use crate::memory_block::MemoryBlock;
+use crate::filled::{History, Recorded, Stage, message};
+use crate::memory_block::{MemoryBlock, Recalled};
 use crate::progress::Progress;
-use crate::running::{Client, MODEL, NO_DEADLINE, program, with};
+use crate::running::{Client, NO_DEADLINE};
 
 /// The system message of every chat.
 const SYSTEM: &str = "You are a helpful assistant.";
@@ -34,25 +30,21 @@ pub(super) async fn ask(
 ) -> Result<(), BenchError> {
     let key = format!("sessions-{}", conversation.name);
     let history = History { name: &conversation.name, key: &key, conversations: sessions(conversation) };
-    let copy = working_copy(&history.stored(&options.cache)?)?;
-    let upstream = ScriptedUpstream::start().await;
-    let directory = ("store.directory".to_owned(), format!("{:?}", copy.path()));
-    let builder = program(&upstream, options.budget, SETTINGS);
-    let proxy = with(builder, options.settings.iter().cloned().chain([directory])).start().await;
-    let chat = Chat { proxy: &proxy, upstream: &upstream, client: Client::new(MODEL, &key, SYSTEM) };
+    let stage = history.play(&options.play.cache, options.budget, &SETTINGS, &options.play.settings).await?;
+    let client = stage.client(SYSTEM);
     let remarks: Vec<String> = data::remarks()?.into_values().flatten().collect();
     let mut progress = Progress::begin(format!("asking {}", conversation.name), questions.len() + remarks.len());
     for question in questions {
-        let (block, scores) = chat.opened_with(&question.text).await?;
+        let (block, scores) = opened_with(&stage, &client, &question.text).await?;
         played.judged.push(Judged::new(&block, &scores, conversation, question));
         progress.advance(1);
     }
     for remark in &remarks {
-        let (block, _) = chat.opened_with(remark).await?;
+        let (block, _) = opened_with(&stage, &client, remark).await?;
         played.silent.push(block.quotes.is_empty());
         progress.advance(1);
     }
-    proxy.stop().await;
+    stage.end().await;
     Ok(())
 }
 
@@ -67,42 +59,16 @@ fn sessions(conversation: &Conversation) -> Vec<Recorded> {
     sessions.filter(|session: &Recorded| !session.messages.is_empty()).collect()
 }
 
-/// Where chats are opened.
-struct Chat<'a> {
-    proxy: &'a StartedProxy,
-    upstream: &'a ScriptedUpstream,
-    client: Client,
-}
-
-impl Chat<'_> {
-    /// The memory block that the first message of a new chat gets, and how likely each of its quotes is to answer.
-    async fn opened_with(&self, text: &str) -> Result<(MemoryBlock, Vec<f64>), BenchError> {
-        let answer = self.client.say_aside(self.proxy, text).await;
-        let outcome = answer.outcome();
-        if !answer.status.is_success() || outcome == "failed-open" {
-            return Err(BenchError::program("mainpoint", format!("{} {outcome} for {text:?}", answer.status)));
-        }
-        let block = MemoryBlock::of(&self.upstream.last_request().json());
-        let scores = self.scores(&answer).await?;
-        Ok((block, scores))
+/// The memory block that the first message of a new chat gets, and how likely each of its quotes is to answer.
+async fn opened_with(stage: &Stage, client: &Client, text: &str) -> Result<(MemoryBlock, Vec<f64>), BenchError> {
+    let answer = client.say_aside(&stage.proxy, text).await;
+    let outcome = answer.outcome();
+    if !answer.status.is_success() || outcome == "failed-open" {
+        return Err(BenchError::program("mainpoint", format!("{} {outcome} for {text:?}", answer.status)));
     }
-
-    async fn scores(&self, answer: &Answer) -> Result<Vec<f64>, BenchError> {
-        let receipt = self.client.receipt(self.proxy, answer).await;
-        let receipt = Receipt::deserialize(&receipt).map_err(|error| BenchError::data("a receipt", error))?;
-        Ok(receipt.memories.iter().map(|memory| memory.score).collect())
-    }
-}
-
-/// What of a receipt matters here.
-#[derive(Deserialize)]
-struct Receipt {
-    memories: Vec<Memory>,
-}
-
-#[derive(Deserialize)]
-struct Memory {
-    score: f64,
+    let block = MemoryBlock::of(&stage.upstream.last_request().json());
+    let recalled: Recalled = client.receipt(&stage.proxy, &answer).await?;
+    Ok((block, recalled.memories.iter().map(|memory| memory.score).collect()))
 }
 
 #[cfg(test)]

@@ -11,19 +11,13 @@ use crate::stats::as_float;
 /// A question with what its prompt holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judged {
-    /// The conversation that it is about.
-    pub(super) conversation: String,
-    /// The question.
-    pub(super) text: String,
     /// What kind of question it is.
     pub(super) category: String,
     /// The share of the turns that answer it which are quoted.
     pub(super) evidence: f64,
-    /// Quotes.
     pub(super) quoted: usize,
     /// How many of them are of turns that answer it.
     pub(super) relevant: usize,
-    /// Tokens of the block.
     pub(super) tokens: usize,
     /// Where what answers it has changed, what is quoted of that.
     pub(super) update: Option<UpdateOutcome>,
@@ -61,8 +55,6 @@ impl Judged {
         let is_evidence = |place: usize| question.evidence.iter().any(|turn| says(place, *turn));
         let held = question.evidence.iter().filter(|turn| score_of(**turn).is_some()).count();
         Self {
-            conversation: conversation.name.clone(),
-            text: question.text.clone(),
             category: question.category.clone(),
             evidence: as_float(held) / as_float(question.evidence.len().max(1)),
             quoted: quoted.len(),

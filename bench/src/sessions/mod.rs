@@ -5,10 +5,9 @@
 //! each session of a data set is imported as a conversation of its own, with its time; each question is the only user message of
 //! a new chat, sent through the started proxy with `memory.recall = "caller"` and within the budget, and the prompt that arrives is
 //! looked at. What is asked is written to the tables later than any question is put, so that no question finds another one.
-//! Baseline: an earlier build, question by question, by the file that its run left (`--before`).
+//! Baseline: the figures of an earlier build.
 
 mod asking;
-mod comparison;
 mod judging;
 mod report;
 
@@ -16,11 +15,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::comparison::Kept;
 use self::judging::Judged;
 use crate::data::{self, DataSet};
+use crate::filled::PlayOptions;
 use crate::report::Report;
-use crate::{BenchError, locate, running};
+use crate::{BenchError, locate};
 
 /// What is asked, and of which chats.
 #[derive(Debug, Clone, Args)]
@@ -38,18 +37,8 @@ pub struct SessionOptions {
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
-    /// A key of the proxy's configuration, such as memory.memory_tokens=200; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = running::setting)]
-    settings: Vec<(String, String)>,
-    /// What an earlier run left, questions.jsonl: how much this build does better, question by question.
-    #[arg(long, value_name = "FILE")]
-    before: Option<PathBuf>,
-    /// Directory of the results.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
-    out: PathBuf,
-    /// Directory of stores that were filled, so that each is read once, and of sessions/questions.jsonl.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
-    cache: PathBuf,
+    #[command(flatten)]
+    play: PlayOptions,
 }
 
 /// Everything that came of one data set.
@@ -66,8 +55,7 @@ struct Played {
 /// # Errors
 /// Any failure of data or files, and of the memory while it is asked.
 pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
-    let before = options.before.as_deref().map(comparison::read).transpose()?;
-    let (mut report, mut benches, mut kept) = (Report::default(), Vec::new(), Vec::new());
+    let (mut report, mut benches) = (Report::default(), Vec::new());
     for DataSet { kind, conversations } in options.sets()? {
         let conversations = data::reported(kind, conversations, &options.conversations)?;
         let drawn = data::drawn(&conversations, options.questions.into(), |_| true);
@@ -77,15 +65,10 @@ pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
         }
         let bench = options.bench(kind.name());
         report.rows.extend(report::rows(&bench, options.memory_tokens(), &played));
-        kept.extend(played.judged.iter().map(|judged| Kept::new(&bench, judged)));
         benches.push(bench);
     }
-    if let Some(before) = &before {
-        report.rows.extend(comparison::rows(&benches, options.memory_tokens(), &kept, before));
-    }
     report::tables(&mut report, options, &benches);
-    comparison::write(&options.cache.join("sessions").join("questions.jsonl"), &kept)?;
-    report.publish(&options.out, "sessions", "Sessions", "sessions.jsonl")
+    report.publish(&options.play.out, "sessions", "Sessions", "sessions.jsonl")
 }
 
 /// Most tokens of the memories for one question, unless it is set.
@@ -106,7 +89,7 @@ impl SessionOptions {
 
     /// Most tokens of the memories for one question, as the configuration has them.
     fn memory_tokens(&self) -> &str {
-        let set = self.settings.iter().rev().find(|(key, _)| key == "memory.memory_tokens");
+        let set = self.play.settings.iter().rev().find(|(key, _)| key == "memory.memory_tokens");
         set.map_or(MEMORY_TOKENS, |(_, value)| value)
     }
 

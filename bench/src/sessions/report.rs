@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::judging::{Judged, UpdateOutcome};
 use super::{Played, SessionOptions};
 
-use crate::report::{Line, Report, Row, column, table_of};
+use crate::report::{Line, Report, Row, column};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float, mean};
 
 const SEED: u64 = 20_261_129;
@@ -21,24 +21,14 @@ const NOTE: &str = "Every session is a chat of its own, and every question opens
 const UPDATE_NOTE: &str = "Questions of which an earlier chat tells what a later one tells otherwise. Newest first: the newest of these \
     turns is quoted, and nothing older as likelier to answer. Outdated alone: something older is quoted without it. Pairs of our own \
     chats on which the rule for newer facts was chosen have a line of their own.";
-const DIFFERENCE_NOTE: &str = "This build minus the one that left the file of --before, over the questions that both were asked; paired \
-    bootstrap over questions.";
 
-/// The difference to an earlier run, by its name in result files.
-pub(super) const DIFFERENCE: &str = "mainpoint − before";
+const EVIDENCE: &str = "evidence";
+const NEWEST_FIRST: &str = "newest_first";
+const OUTDATED_ALONE: &str = "outdated_alone";
 
-/// The share of evidence within so many tokens.
-pub(super) fn evidence_metric(tokens: &str) -> String {
-    format!("evidence@{tokens}-tokens")
-}
-
-/// The share of changed facts whose newest turn comes first.
-pub(super) fn newest_metric(tokens: &str) -> String {
-    format!("newest_first@{tokens}-tokens")
-}
-
-fn outdated_metric(tokens: &str) -> String {
-    format!("outdated_alone@{tokens}-tokens")
+/// The name of a measure of memories within so many tokens.
+fn within(tokens: &str, measure: &str) -> String {
+    format!("{measure}@{tokens}-tokens")
 }
 
 /// The rows of a data set whose memories may take so many tokens.
@@ -49,7 +39,7 @@ pub(super) fn rows(bench: &str, tokens: &str, played: &Played) -> Vec<Row> {
     let each = |value: fn(&Judged) -> usize| judged.iter().map(|one| as_float(value(one))).collect::<Vec<f64>>();
     let quoted = each(|one| one.quoted);
     let mut rows = vec![
-        row(&evidence_metric(tokens), resamples.interval(&evidence(&judged))),
+        row(&within(tokens, EVIDENCE), resamples.interval(&evidence(&judged))),
         row(PRECISION, resamples.ratio(&each(|one| one.relevant), &quoted)),
         row("memory_tokens", mean(&each(|one| one.tokens)).into()),
         row("quoted_turns", mean(&quoted).into()),
@@ -68,56 +58,39 @@ pub(super) fn rows(bench: &str, tokens: &str, played: &Played) -> Vec<Row> {
             };
             let count = outcomes.len();
             let newest = share(&is(UpdateOutcome::NewestFirst));
-            rows.push(Row::new(bench, &newest_metric(tokens), &arm, newest).over(count));
+            rows.push(Row::new(bench, &within(tokens, NEWEST_FIRST), &arm, newest).over(count));
             let outdated = share(&is(UpdateOutcome::OutdatedAlone));
-            rows.push(Row::new(bench, &outdated_metric(tokens), &arm, outdated).over(count));
+            rows.push(Row::new(bench, &within(tokens, OUTDATED_ALONE), &arm, outdated).over(count));
         }
         let evidence = share(&evidence(&judged));
-        rows.push(Row::new(bench, &evidence_metric(tokens), &arm, evidence).over(judged.len()));
+        rows.push(Row::new(bench, &within(tokens, EVIDENCE), &arm, evidence).over(judged.len()));
     }
     rows
 }
 
-/// Adds the tables.
 pub(super) fn tables(report: &mut Report, options: &SessionOptions, benches: &[String]) {
     let tokens = options.memory_tokens();
-    let evidence = evidence_metric(tokens);
+    let evidence = within(tokens, EVIDENCE);
     let columns = [
-        column("evidence", &evidence, 3),
-        column("95 % interval", &evidence, 3).bounds(),
-        column("precision", PRECISION, 3),
-        column("95 % interval", PRECISION, 3).bounds(),
+        column("evidence", &evidence, 3).with_bounds("95 % interval"),
+        column("precision", PRECISION, 3).with_bounds("95 % interval"),
         column("memory tokens", "memory_tokens", 0),
         column("quotes", "quoted_turns", 1),
         column("blocks", "blocks", 3),
-        column("abstention", ABSTENTION, 3),
-        column("95 % interval", ABSTENTION, 3).bounds(),
+        column("abstention", ABSTENTION, 3).with_bounds("95 % interval"),
     ];
     let lines: Vec<Line> = benches.iter().map(|bench| Line::new([bench], bench, ARM)).collect();
     let title = format!("A new chat, memories of at most {tokens} tokens within a budget of {}", options.budget);
-    report.add(title, NOTE, table_of(&report.rows, &["data"], &lines, &columns));
+    report.tabulate(title, NOTE, &["data"], &lines, &columns);
     let kinds: Vec<Line> = kinds(&report.rows);
-    let columns = [column("evidence", &evidence, 3), column("95 % interval", &evidence, 3).bounds()];
-    report.add("Evidence by kind of question", "", table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns));
-    let newest = newest_metric(tokens);
+    let columns = [column("evidence", &evidence, 3).with_bounds("95 % interval")];
+    report.tabulate("Evidence by kind of question", "", &["data", "kind", "n"], &kinds, &columns);
+    let newest = within(tokens, NEWEST_FIRST);
     let columns = [
-        column("newest first", &newest, 3),
-        column("95 % interval", &newest, 3).bounds(),
-        column("outdated alone", outdated_metric(tokens), 3),
+        column("newest first", &newest, 3).with_bounds("95 % interval"),
+        column("outdated alone", within(tokens, OUTDATED_ALONE), 3),
     ];
-    let updates = table_of(&report.rows, &["data", "kind", "n"], &kinds, &columns);
-    report.add("Newer facts", UPDATE_NOTE, updates);
-    if report.rows.iter().any(|row| row.arm == DIFFERENCE) {
-        let lines: Vec<Line> = benches.iter().map(|bench| Line::new([bench], bench, DIFFERENCE)).collect();
-        let columns = [
-            column("evidence", &evidence, 3),
-            column("95 % interval", &evidence, 3).bounds(),
-            column("newest first", &newest, 3),
-            column("95 % interval", &newest, 3).bounds(),
-        ];
-        let differences = table_of(&report.rows, &["data"], &lines, &columns);
-        report.add("Minus an earlier build", DIFFERENCE_NOTE, differences);
-    }
+    report.tabulate("Newer facts", UPDATE_NOTE, &["data", "kind", "n"], &kinds, &columns);
 }
 
 /// A line for each kind of question of each data set.
@@ -158,16 +131,7 @@ mod tests {
     use crate::report::find;
 
     fn judged(category: &str, evidence: f64, update: Option<UpdateOutcome>) -> Judged {
-        Judged {
-            conversation: "some".to_owned(),
-            text: format!("{category} {evidence}"),
-            category: category.to_owned(),
-            evidence,
-            quoted: 4,
-            relevant: 1,
-            tokens: 100,
-            update,
-        }
+        Judged { category: category.to_owned(), evidence, quoted: 4, relevant: 1, tokens: 100, update }
     }
 
     #[test]

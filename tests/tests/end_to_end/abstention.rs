@@ -28,12 +28,7 @@ const GOODBYES: [&str; 12] = [
 async fn a_prompt_over_the_budget_gets_no_memories_when_nothing_matches_and_its_receipt_says_so() {
     let upstream = ScriptedUpstream::start().await;
     // Only a turn with the question's own words could match well enough.
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(1000, 200)
-        .setting("memory", "least_match = 1.0")
-        .start()
-        .await;
+    let proxy = StartedProxy::before(&upstream).budget(1000, 200).setting("memory", "least_match = 1.0").start().await;
     let mut conversation = everyday_talk();
     conversation.user(GOODBYES[0]);
     let answer = asked_again(&proxy, conversation.body()).await;
@@ -60,8 +55,7 @@ async fn a_prompt_over_the_budget_gets_no_memories_when_nothing_matches_and_its_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prompt_within_the_budget_that_nothing_bears_on_is_forwarded_as_it_came_and_counted() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
+    let proxy = StartedProxy::before(&upstream)
         .setting("memory", "least_match = 1.0")
         .setting("memory", "recall = \"caller\"")
         .setting("store", "flush_interval_ms = 50")
@@ -89,7 +83,7 @@ async fn a_prompt_within_the_budget_that_nothing_bears_on_is_forwarded_as_it_cam
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_goodbye_gets_no_memories_in_any_language_and_a_question_of_two_words_gets_its_answer() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(1000, 200).start().await;
+    let proxy = StartedProxy::before(&upstream).default_model().budget(1000, 200).start().await;
     let talk = everyday_talk();
     proxy.chat(asked(&talk, GOODBYES[0])).await;
     proxy.everything_read().await;

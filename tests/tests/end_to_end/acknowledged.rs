@@ -32,7 +32,7 @@ async fn every_turn_of_an_answer_that_was_seen_to_its_end_outlives_a_stop_under_
 async fn outlives(end: impl FnOnce(StartedProxy) -> futures::future::BoxFuture<'static, ()>) {
     let upstream = echoing().await;
     let start = |home: Arc<Home>| {
-        let builder = StartedProxy::builder().upstream(&upstream.base_url());
+        let builder = StartedProxy::before(&upstream);
         builder.setting("store", "flush_interval_ms = 200").setting("store", "flush_turns = 20").home(&home).start()
     };
     let home = Home::new();
@@ -142,7 +142,7 @@ pub(crate) fn imported(home: &Home, conversations: &[Conversation]) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
     let upstream = echoing().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(&upstream);
     let proxy = builder
         .setting("server", "fault_injection = true")
         .setting("store", "backlog_turns = 4")

@@ -26,8 +26,7 @@ async fn run(tasks: usize) {
     let upstream = ScriptedUpstream::start().await;
     upstream.be_strict();
     script(&upstream, tasks);
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.budget(usize::try_from(BUDGET).expect("a size"), 300).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(usize::try_from(BUDGET).expect("a size"), 300).start().await;
     let (server, count) = (format!("http://{}", proxy.authority()), tasks.to_string());
     let ran = tokio::task::spawn_blocking(move || python::run("agent.py", &[&server, API_KEY, &count], b""));
     let ran = ran.await.expect("a thread");

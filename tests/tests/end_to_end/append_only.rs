@@ -80,7 +80,7 @@ async fn play(home: &Arc<Home>, kills: &[usize]) -> Vec<RecordedRequest> {
 }
 
 fn builder(upstream: &ScriptedUpstream) -> mainpoint_tests::proxy::ProxyBuilder {
-    StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, MEMORY)
+    StartedProxy::before(upstream).budget(BUDGET, MEMORY)
 }
 
 /// A conversation on its way, and what became of each of its requests.

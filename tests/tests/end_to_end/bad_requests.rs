@@ -7,7 +7,7 @@ use mainpoint_tests::{Answer, Reply, ScriptedUpstream, StartedProxy, wire};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_no_chat_is_relayed_untouched_and_the_upstream_refuses_it() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 50).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(200, 50).start().await;
     let long = "word ".repeat(2000);
     let bodies: Vec<Vec<u8>> = vec![
         b"".to_vec(),
@@ -43,8 +43,7 @@ async fn a_body_that_is_no_chat_is_relayed_untouched_and_the_upstream_refuses_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_over_the_limit_is_refused_in_the_envelope_and_never_sent_on() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("server", "max_body_bytes = 4096").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("server", "max_body_bytes = 4096").start().await;
     let chat = |length: usize| {
         let frame = r#"{"model":"x","messages":[{"role":"user","content":""}]}"#;
         frame.replace("\"\"", &format!("\"{}\"", "a".repeat(length - frame.len())))
@@ -73,7 +72,7 @@ async fn a_body_over_the_limit_is_refused_in_the_envelope_and_never_sent_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paths_methods_and_bytes_that_nobody_serves_are_refused_in_the_envelope() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     for (method, path, status) in [
         (http::Method::GET, "/", 404),
         (http::Method::POST, "/chat/completions", 404),
@@ -102,7 +101,7 @@ async fn paths_methods_and_bytes_that_nobody_serves_are_refused_in_the_envelope(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_request_at_all_is_refused_in_the_envelope_too() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let long = format!("GET /v1/{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(70_000));
     let many = format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: 1\r\n".repeat(1100));
     let cases: [(&[u8], u16, &str); 6] = [

@@ -65,7 +65,7 @@ async fn without_a_key_only_pages_of_this_machine_may_ask() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_page_of_another_machine_sends_without_a_key_is_relayed_and_leaves_nothing_in_the_memory() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let body = r#"{"model":"m","messages":[{"role":"user","content":"Our landlord's account is ACME-777 now."}]}"#;
     for (origin, reason) in [(PAGE, "foreign-page"), ("http://localhost:3000", "")] {
         let request = proxy.client().post(format!("{}/chat/completions", proxy.base_url())).header("origin", origin);
@@ -78,7 +78,7 @@ async fn what_a_page_of_another_machine_sends_without_a_key_is_relayed_and_leave
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_remote_upstream_says_itself_what_pages_may_do_and_our_headers_are_added() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     upstream.reply_next(
         Reply::status(StatusCode::NO_CONTENT)
             .header("access-control-allow-origin", "*")

@@ -31,7 +31,7 @@ const GZIP: [u8; 34] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_under_the_budget_and_all_answers_pass_byte_for_byte() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
 
     for request in ODD_REQUESTS {
         let answer = proxy.chat(request).await;
@@ -57,7 +57,7 @@ async fn requests_under_the_budget_and_all_answers_pass_byte_for_byte() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_reaches_the_client_before_the_upstream_sends_the_next() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let gates = [Gate::closed(), Gate::closed(), Gate::closed()];
     let events = [": a comment\n\n", "data: {\"choices\":[]}\n\n", "data: [DONE]\n\n"];
     let mut reply = Reply::events();

@@ -34,11 +34,7 @@ const CREDENTIALS: [&str; 16] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_credential_tells_callers_apart_and_nothing_else_does() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .setting("memory", "credential_headers = [\"X-Team\"]")
-        .start()
-        .await;
+    let proxy = StartedProxy::before(&upstream).setting("memory", "credential_headers = [\"X-Team\"]").start().await;
     let dummy = headers(&[DUMMY]);
     let of_dummy = receipt_of(&proxy, &dummy).await;
     for name in CREDENTIALS {
@@ -66,8 +62,7 @@ async fn every_credential_tells_callers_apart_and_nothing_else_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn across_conversations_a_memory_is_found_by_the_same_credentials_and_the_same_bytes_of_a_user_alone() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
+    let proxy = StartedProxy::before(&upstream)
         .budget(200, 100)
         .setting("memory", "recall = \"caller\"")
         .setting("store", "flush_interval_ms = 50")
@@ -104,7 +99,7 @@ async fn across_conversations_a_memory_is_found_by_the_same_credentials_and_the_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_users_in_one_request_are_refused_and_an_empty_one_is_nobody() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     for (path, body) in [
         ("/chat/completions", r#"{"model":"x","messages":[{"role":"user","content":"a"}]}"#),
         ("/responses", r#"{"model":"x","input":"a"}"#),

@@ -58,8 +58,7 @@ fn output(round: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_and_results_stay_together_however_they_are_written_and_named() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.budget(BUDGET, 150).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, 150).start().await;
     let rounds: [(&str, Round); 4] = [
         ("calls in parts", in_parts),
         ("calls in parts that are named alike", in_parts_that_are_named_alike),

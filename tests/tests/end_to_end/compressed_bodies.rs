@@ -5,7 +5,7 @@
 use http::Method;
 use mainpoint_tests::compression::compressed;
 use mainpoint_tests::conversation::thirty_exchanges_and_the_question;
-use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
+use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt, usage};
 
 const CODE: &str = "5520-T";
 const LIMIT: usize = 1 << 20;
@@ -13,7 +13,7 @@ const LIMIT: usize = 1 << 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(1000, 200).start().await;
     let (short, long) = (greeting().body(), thirty_exchanges_and_the_question(CODE).body());
 
     // Within the budget the very bytes go on, with what the request says of them.
@@ -51,7 +51,7 @@ async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is_told_and_counted() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(&upstream);
     let limit = format!("max_body_bytes = {LIMIT}");
     let proxy = builder.setting("server", &limit).start().await;
     let body = greeting().body().into_bytes();
@@ -67,7 +67,8 @@ async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is
         ("zstd", compressed("zstd", &bomb), "decompressed-too-large"),
         ("gzip, zstd", compressed("zstd", &compressed("gzip", &bomb)), "decompressed-too-large"),
     ];
-    let before = resident_bytes(&proxy);
+    let resident = || usage::of_tree(proxy.process_id()).resident_mib;
+    let before = resident();
     for (name, body, reason) in &cases {
         assert!(body.len() < LIMIT, "{name}: {} bytes", body.len());
         let answer = post(&proxy, name, body.clone()).await;
@@ -83,9 +84,8 @@ async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is
         let counted = metrics.sum("mainpoint_passthrough_total", &[("reason", reason)]);
         assert!((counted - expected as f64).abs() < f64::EPSILON, "{reason}: {counted}");
     }
-    if let (Some(before), Some(after)) = (before, resident_bytes(&proxy)) {
-        assert!(after < before + (150 << 20), "bombs of 200 MiB took {} bytes", after - before);
-    }
+    let more = resident() - before;
+    assert!(more < 150.0, "bombs of 200 MiB took {more} MiB");
 
     // With the mode off nobody looks.
     let request = request(&proxy, "zstd", compressed("zstd", &body)).header("x-mainpoint-mode", "off");
@@ -137,12 +137,4 @@ fn greeting() -> Conversation {
     let mut conversation = Conversation::new();
     conversation.user("Hello there, and good morning!");
     conversation
-}
-
-/// The memory that the process holds, where the system tells.
-fn resident_bytes(proxy: &StartedProxy) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.process_id())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kibibytes << 10)
 }

@@ -16,7 +16,7 @@ const MANY: usize = 1100;
 const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"x"}"#;
 
 fn relaying(upstream: &ScriptedUpstream) -> ProxyBuilder {
-    StartedProxy::builder().upstream(&upstream.base_url()).setting("memory", "mode = \"off\"")
+    StartedProxy::before(upstream).setting("memory", "mode = \"off\"")
 }
 
 /// The head of a request whose body never comes completely, and the beginning of that body.
@@ -58,8 +58,7 @@ async fn lock_nobody_out(first: &[u8], beside: &str) {
 async fn trickling_bodies_lock_nobody_out(path: &str) {
     let upstream = ScriptedUpstream::start().await;
     let proxy = relaying(&upstream).start().await;
-    let crowd = Crowd::gather(proxy.authority(), MANY, &half_a_body(path)).await;
-    let crowd = crowd.trickling(b' ');
+    let crowd = Crowd::gather(proxy.authority(), MANY, &half_a_body(path)).await.trickling(b' ');
     a_normal_client_is_answered(&proxy, "trickling bodies").await;
     room_is_made(&proxy, &crowd).await;
 }
@@ -127,8 +126,7 @@ async fn many_streams_of_http2_whose_bodies_never_end_lock_nobody_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_sends_no_whole_head_in_time_is_sent_away_and_who_waits_for_the_next_request_is_not() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = relaying(&upstream).setting("server", "head_timeout_seconds = 1");
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream).setting("server", "head_timeout_seconds = 1").start().await;
     let kept = Crowd::gather(proxy.authority(), 3, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     wait_until("the kept connections are answered", Duration::from_secs(10), || async {
         proxy.metrics().await.sum("mainpoint_requests_total", &[("route", "own")]) >= 3.0
@@ -138,28 +136,24 @@ async fn who_sends_no_whole_head_in_time_is_sent_away_and_who_waits_for_the_next
         Crowd::gather(proxy.authority(), 3, first).await.is_sent_away().await;
     }
     assert_eq!(kept.closed(), 0, "these wait for nothing but the next request");
-    let closed = proxy.metrics().await;
-    let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "head_timeout")]);
+    let closed = proxy.metrics().await.sum("mainpoint_connections_closed_total", &[("reason", "head_timeout")]);
     assert!((closed - 12.0).abs() < f64::EPSILON, "each is counted: {closed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_is_kept_alive_for_as_long_as_the_configuration_says() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = relaying(&upstream).setting("server", "keep_alive_seconds = 1");
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream).setting("server", "keep_alive_seconds = 1").start().await;
     let kept = Crowd::gather(proxy.authority(), 3, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     kept.is_sent_away().await;
-    let closed = proxy.metrics().await;
-    let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "idle")]);
+    let closed = proxy.metrics().await.sum("mainpoint_connections_closed_total", &[("reason", "idle")]);
     assert!(closed >= 3.0, "each is counted: {closed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_pauses_or_trickles_for_too_long_is_refused_in_the_envelope() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = relaying(&upstream).setting("server", "body_timeout_seconds = 1");
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream).setting("server", "body_timeout_seconds = 1").start().await;
     let silent = |first: &'static str| {
         let body = stream::iter([Ok::<_, std::io::Error>(first)]).chain(stream::pending());
         reqwest::Body::wrap_stream(body)
@@ -181,16 +175,14 @@ async fn a_body_that_pauses_or_trickles_for_too_long_is_refused_in_the_envelope(
         }
     }
     assert_eq!(upstream.requests().len(), 0, "nothing incomplete was taken for a request");
-    let closed = proxy.metrics().await;
-    let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "body_timeout")]);
+    let closed = proxy.metrics().await.sum("mainpoint_connections_closed_total", &[("reason", "body_timeout")]);
     assert!((closed - 4.0).abs() < f64::EPSILON, "each is counted: {closed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_take_its_answer_is_sent_away() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = relaying(&upstream).setting("server", "body_timeout_seconds = 1");
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream).setting("server", "body_timeout_seconds = 1").start().await;
     upstream.reply_next(Reply::bytes("application/octet-stream", vec![0; 64 << 20]));
     let mut stream = tokio::net::TcpStream::connect(proxy.authority()).await.expect("a connection");
     let request = b"GET /v1/files/1/content HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -208,8 +200,7 @@ async fn when_every_place_is_taken_health_is_answered_some_wait_and_the_others_a
     const PLACES: usize = 2;
     const MORE: usize = 40;
     let upstream = ScriptedUpstream::start().await;
-    let builder = relaying(&upstream).setting("server", &format!("max_connections = {PLACES}"));
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream).setting("server", &format!("max_connections = {PLACES}")).start().await;
     let gate = Gate::closed();
     for _ in 0..PLACES + MORE {
         upstream.reply_next(Reply::chat("at last").held_back(&gate));

@@ -76,7 +76,7 @@ fn every_example_is_played_and_stands_in_the_readme() {
 /// received the second time.
 async fn played(example: &Example, outcome: &str) -> RecordedRequest {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(&upstream);
     let proxy = example.configured(builder).start().await;
     let request = example.request();
     let path = Interface::of_request(&request).expect("a request").path();

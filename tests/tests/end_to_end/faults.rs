@@ -24,7 +24,7 @@ async fn a_stopped_store_lets_every_request_pass() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_cannot_be_injected_unless_the_configuration_allows_it() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let request = proxy.request(http::Method::POST, "/mainpoint/faults").body(r#"{"stop":"reader"}"#);
     assert_eq!(request.send().await.expect("an answer").status(), 404);
     assert_eq!(proxy.get("/readyz").await.status, 200);
@@ -32,7 +32,7 @@ async fn faults_cannot_be_injected_unless_the_configuration_allows_it() {
 
 async fn requests_pass_without(part: &str) {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
+    let builder = StartedProxy::before(&upstream).budget(200, 80);
     let proxy = builder.setting("server", "fault_injection = true").start().await;
     let ready = proxy.get("/readyz").await;
     assert_eq!(ready.status, 200, "{}", ready.text());

@@ -154,7 +154,7 @@ struct Seen {
 impl Report {
     async fn stage(&self) -> (ScriptedUpstream, StartedProxy) {
         let upstream = ScriptedUpstream::start().await;
-        let builder = StartedProxy::builder().upstream(&upstream.base_url());
+        let builder = StartedProxy::before(&upstream);
         (upstream, builder.budget(self.budget, 150).start().await)
     }
 

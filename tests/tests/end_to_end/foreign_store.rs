@@ -138,7 +138,7 @@ async fn migrating_says_whether_there_was_nothing_to_do_or_nothing_that_it_could
 }
 
 fn builder(upstream: &ScriptedUpstream) -> mainpoint_tests::ProxyBuilder {
-    StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80)
+    StartedProxy::before(upstream).budget(200, 80)
 }
 
 /// The home of a proxy that has read a conversation and was stopped.

@@ -386,16 +386,16 @@ fn telling() -> Conversation {
     conversation
 }
 
+fn bearer(token: &str) -> HeaderMap {
+    headers(&[("authorization", &format!("Bearer {token}"))])
+}
+
 fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(*name, HeaderValue::from_str(value).expect("a header"));
     }
     headers
-}
-
-fn bearer(token: &str) -> HeaderMap {
-    headers(&[("authorization", &format!("Bearer {token}"))])
 }
 
 /// The value of `authorization`.

@@ -10,7 +10,7 @@ const QUESTION: &str = "Where does grandmother's recipe box stand?";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 100).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(200, 100).start().await;
     let with = |opening: &str| {
         let mut conversation = Conversation::new();
         conversation.user(opening);

@@ -32,8 +32,7 @@ struct Outcome {
 async fn evidence_is_in_the_prompt_word_for_word_and_small_talk_gets_none_in_every_language() {
     let chats = chats();
     let upstream = ScriptedUpstream::start().await;
-    let proxy =
-        StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(BUDGET, MEMORY).start().await;
+    let proxy = StartedProxy::before(&upstream).default_model().budget(BUDGET, MEMORY).start().await;
     let mut outcomes = Vec::new();
     for chat in &chats {
         let outcome = outcome(&proxy, &upstream, chat).await;

@@ -15,7 +15,7 @@ const PROMPT: Duration = Duration::from_secs(3);
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn others_are_answered_at_once_while_requests_of_very_many_pieces_are_prepared() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(2000, 100);
+    let builder = StartedProxy::before(&upstream).budget(2000, 100);
     let proxy = builder.setting("memory", &format!("deadline_ms = {DEADLINE}")).start().await;
     let large = [
         format!(

@@ -17,7 +17,7 @@ const SHORTENED: &str = "<mainpoint-condensed>";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_results_are_shortened_before_rounds_leave_and_an_answer_in_one_is_recalled() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, MEMORY).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, MEMORY).start().await;
     let mut conversation = Conversation::new();
     conversation.raw(SYSTEM);
     conversation.user("Make a list of all ships in the harbour, berth by berth.");
@@ -74,7 +74,7 @@ async fn old_results_are_shortened_before_rounds_leave_and_an_answer_in_one_is_r
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_results_are_not_to_be_shortened_none_is() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, MEMORY);
+    let builder = StartedProxy::before(&upstream).budget(BUDGET, MEMORY);
     let proxy = builder.setting("memory", "shorten_tool_results = false").start().await;
     let mut conversation = Conversation::new();
     conversation.user("Make a list of all ships in the harbour, berth by berth.");

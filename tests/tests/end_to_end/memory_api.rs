@@ -21,8 +21,7 @@ const CODE: &str = "Quixotryzzle";
 const CLEARING: Duration = Duration::from_secs(120);
 
 pub(crate) fn builder(upstream: &ScriptedUpstream) -> ProxyBuilder {
-    StartedProxy::builder()
-        .upstream(&upstream.base_url())
+    StartedProxy::before(upstream)
         .budget(4000, 700)
         .setting("store", "flush_interval_ms = 50")
         .setting("server", &format!("admin_token_env = {ADMIN_VARIABLE:?}"))

@@ -26,8 +26,7 @@ pub(crate) async fn run(home: &Arc<Home>, words: &[&str]) -> Finished {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_without_one() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("server", "listen = \"127.0.0.1:9191\"").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("server", "listen = \"127.0.0.1:9191\"").start().await;
     let mut told = Conversation::new();
     for said in ["The heron stands in the pond.", "The key lies under the mat.", "The train leaves at 7:15."] {
         told.user(said);
@@ -84,8 +83,7 @@ async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_w
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_brought_it() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("store", "flush_interval_ms = 50").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("store", "flush_interval_ms = 50").start().await;
     let (home, url) = (proxy.home(), format!("http://{}", proxy.authority()));
     let told = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
     let of_ann = json!({"user": "ann", "messages": [
@@ -128,8 +126,7 @@ async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_broug
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_exported_is_imported_into_a_running_proxy_and_into_a_store_as_it_stood() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("store", "flush_interval_ms = 50").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("store", "flush_interval_ms = 50").start().await;
     let (home, url) = (proxy.home(), format!("http://{}", proxy.authority()));
     let line = |position: u32, role: &str, text: &str| json!({"conversation": "recipes", "position": position, "role": role, "text": text, "time": "2024-05-08T13:56:00Z"});
     let (told, noted) = (line(3, "user", "The recipe box stands in the cupboard."), line(5, "assistant", "Noted."));
@@ -230,7 +227,7 @@ async fn where_there_is_no_store_none_is_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_holds_nothing_yet_is_no_error_of_the_command_line() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let home = proxy.home();
     proxy.stop().await;
     for key in [&[][..], &["--key-env", KEY_VARIABLE]] {

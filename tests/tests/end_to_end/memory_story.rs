@@ -19,7 +19,7 @@ const THEIR_CODE: &str = "5528-M";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_after_a_restart_too() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(BUDGET, MEMORY);
+    let builder = || StartedProxy::before(&upstream).default_model().budget(BUDGET, MEMORY);
     let proxy = builder().start().await;
 
     // One tenant talks turn by turn, and is asked for the code in turn 60.

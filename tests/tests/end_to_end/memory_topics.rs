@@ -33,8 +33,7 @@ const GUITAR: [&str; 6] = [
 
 /// A caller's memory of both.
 async fn of_two_subjects(upstream: &ScriptedUpstream) -> StartedProxy {
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("store", "flush_interval_ms = 50").start().await;
+    let proxy = StartedProxy::before(upstream).setting("store", "flush_interval_ms = 50").start().await;
     let lines = [("2026-03", GARDEN), ("2026-09", GUITAR)].into_iter().flat_map(|(month, texts)| {
         (1..).zip(texts).map(move |(day, text)| {
             let time = format!("{month}-0{day}T12:00:00Z");

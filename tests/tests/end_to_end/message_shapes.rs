@@ -117,11 +117,10 @@ const SHAPES: [Shape; 9] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_every_shape_keep_their_bytes_when_the_turns_before_them_leave() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(&upstream);
     // Down to a mark that is high enough for everything after the history to stay.
     let builder = builder.setting("memory", "high_water = 0.7");
-    let builder = builder.setting("memory", "low_water = 0.6").budget(BUDGET, MEMORY);
-    let proxy = builder.start().await;
+    let proxy = builder.setting("memory", "low_water = 0.6").budget(BUDGET, MEMORY).start().await;
     proxy.chat(PLAIN.conversation().body()).await;
     proxy.everything_read().await;
 
@@ -143,8 +142,7 @@ async fn messages_of_every_shape_keep_their_bytes_when_the_turns_before_them_lea
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conversation_whose_only_message_is_huge_is_forwarded_as_it_is() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.budget(BUDGET, MEMORY).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, MEMORY).start().await;
     let mut huge = Conversation::new();
     huge.raw(SYSTEM);
     let texts = everyday_chat(CODE).into_iter().map(|exchange| format!("{}\n{}\n", exchange.user, exchange.assistant));

@@ -14,8 +14,7 @@ const STRANGER: &str = "Bearer sk-test-stranger";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shadow_mode_changes_no_byte_and_says_what_it_would_have_saved() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200);
-    let proxy = builder.setting("memory", "mode = \"shadow\"").start().await;
+    let proxy = StartedProxy::before(&upstream).budget(1000, 200).setting("memory", "mode = \"shadow\"").start().await;
     let history = thirty_exchanges_and_the_question(CODE);
     let answer = asked_again(&proxy, history.body()).await;
     assert_eq!(answer.outcome(), "passthrough");
@@ -38,7 +37,7 @@ async fn shadow_mode_changes_no_byte_and_says_what_it_would_have_saved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_header_lowers_the_mode_of_one_request_and_receipts_open_to_their_caller_only() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(1000, 200).start().await;
     let history = thirty_exchanges_and_the_question(CODE);
     proxy.chat(history.body()).await;
     proxy.everything_read().await;

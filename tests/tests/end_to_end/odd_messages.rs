@@ -186,7 +186,7 @@ async fn system_notes_all_along_the_conversation_stay_and_do_not_keep_the_rest_f
 }
 
 async fn started(upstream: &ScriptedUpstream) -> StartedProxy {
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(upstream);
     builder.budget(BUDGET, 150).start().await
 }
 

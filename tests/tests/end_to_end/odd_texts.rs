@@ -49,8 +49,7 @@ fn about(model: &str, texts: &[String]) -> Conversation {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_of_any_text_is_read_and_leaves_with_the_others() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.budget(BUDGET, MEMORY).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, MEMORY).start().await;
     let texts = odd_texts();
     let asked = ["gpt-4o-mini", "llama-3"].map(|model| about(model, &texts));
     for conversation in &asked {
@@ -86,7 +85,7 @@ async fn a_turn_that_cannot_be_read_stays_by_itself_and_the_others_leave() {
     let others = tokens::count_prompt(&serde_json::from_str(&rest.body()).expect("JSON"));
     let budget = alone + BUDGET;
     assert!(others > BUDGET + MEMORY, "{others} tokens beside it");
-    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).budget(budget, MEMORY);
+    let builder = || StartedProxy::before(&upstream).budget(budget, MEMORY);
     let proxy = builder().start().await;
     proxy.chat(conversation.body()).await;
     proxy.everything_read().await;

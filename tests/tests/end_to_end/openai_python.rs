@@ -15,7 +15,7 @@ const REPLY: &str = "It is the code from the beginning — naïve, but true. ☕
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_openai_package_gets_the_fact_of_turn_3_in_turn_60_with_and_without_streaming_and_after_a_restart() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 700);
+    let builder = || StartedProxy::before(&upstream).budget(BUDGET, 700);
     let proxy = builder().start().await;
     let turns = sixty_turns();
 
@@ -38,7 +38,7 @@ async fn the_openai_package_gets_the_fact_of_turn_3_in_turn_60_with_and_without_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_openai_package_gets_a_short_chat_as_the_upstream_answered_it() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let request = json!({"messages": [{"role": "user", "content": "Hello from Köln!"}], "tools": tools()});
     for (kind, answer, forwarded) in chat(&proxy, &upstream, &request).await {
         assert_eq!(answer["text"], REPLY, "{kind}");

@@ -15,8 +15,7 @@ const REPLY: &str = "It is the code from the beginning — naïve, but true. ☕
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_responses_interface_gets_the_fact_of_turn_3_in_turn_60_with_and_without_streaming() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.budget(BUDGET, 700).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, 700).start().await;
     let items = sixty_turns();
 
     // The application comes back in turn 59 with its whole history; reading it takes a moment.
@@ -46,7 +45,7 @@ async fn the_responses_interface_gets_the_fact_of_turn_3_in_turn_60_with_and_wit
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_text_through_the_responses_interface_passes_as_it_is() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let request = json!({"input": "Hello from Köln!"});
     for (kind, answer, forwarded) in respond(&proxy, &upstream, &request).await {
         assert_eq!(answer["text"], REPLY, "{kind}");

@@ -13,8 +13,7 @@ const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_DOCUMENT_ADMIN";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_that_is_served_is_valid_and_every_operation_answers_as_it_says() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
+    let proxy = StartedProxy::before(&upstream)
         .setting("store", "flush_interval_ms = 50")
         .setting("server", &format!("admin_token_env = {ADMIN_VARIABLE:?}"))
         .environment(ADMIN_VARIABLE, ADMIN)

@@ -14,7 +14,7 @@ const FACT: &str = "Grandmother's recipe box stands in the blue cupboard, behind
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_block_or_digest_that_a_user_pastes_is_forwarded_and_remembered_as_the_users_words() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(250, 110).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(250, 110).start().await;
     let mut conversation = Conversation::new();
     conversation.user(FACT);
     conversation.assistant("I will keep that in mind.");
@@ -54,7 +54,7 @@ async fn a_block_or_digest_that_a_user_pastes_is_forwarded_and_remembered_as_the
 async fn a_question_that_was_asked_before_is_no_memory_of_itself() {
     const QUESTION: &str = "Where does grandmother's recipe box stand?";
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(250, 110).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(250, 110).start().await;
     let mut conversation = Conversation::new();
     conversation.user("where does Grandmother's recipe box stand");
     conversation.assistant("You have not told me.");

@@ -17,7 +17,7 @@ const ENDS: [&str; 7] = ["\n", "\r\n", "\r", "\u{2028}", "\u{85}", "\u{b}", "\n\
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_quote_is_one_turn_word_for_word_whatever_a_tool_returned() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(2400, 1200).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(2400, 1200).start().await;
     let conversation = pages();
     let answer = asked_again(&proxy, conversation.body()).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);

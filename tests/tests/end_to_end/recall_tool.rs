@@ -246,7 +246,7 @@ async fn a_call_finds_what_its_own_caller_said_and_nothing_where_the_memory_fail
 
 fn builder(upstream: &ScriptedUpstream) -> ProxyBuilder {
     upstream.be_strict();
-    StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, MEMORY)
+    StartedProxy::before(upstream).budget(BUDGET, MEMORY)
 }
 
 fn offering(upstream: &ScriptedUpstream) -> ProxyBuilder {

@@ -104,7 +104,7 @@ async fn replies_are_read_as_the_official_client_reads_them() {
 
 async fn start() -> (ScriptedUpstream, StartedProxy) {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     (upstream, proxy)
 }
 

@@ -25,8 +25,7 @@ async fn nothing_is_kept_of_refused_requests_and_all_of_one_that_is_let_in_later
     let home = proxy.stop().await;
 
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.home(&home).start().await;
+    let proxy = StartedProxy::before(&upstream).home(&home).start().await;
     for status in REFUSALS {
         for conversation in [history(status), history(status).streaming()] {
             let refusal = Reply::error(StatusCode::from_u16(status).expect("a status"), "not for you");
@@ -81,8 +80,7 @@ const LONG: usize = 6000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_callers_long_text_does_not_keep_anothers_turns_from_being_read() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.budget(200, 80).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(200, 80).start().await;
     let mut long = Conversation::new();
     let text: String = (0..LONG)
         .map(|line| format!("In row {line} of the orchard stand {} old pear trees and a ladder. ", line % 7 + 3))

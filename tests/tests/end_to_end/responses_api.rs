@@ -12,7 +12,7 @@ const CODE: &str = "7391-K";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in_turn_3() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 300).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, 300).start().await;
     let items = items();
     let body = request(&items);
     proxy.post("/v1/responses", body.clone()).await;
@@ -42,7 +42,7 @@ async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_upstream_keeps_and_what_is_within_the_budget_is_relayed_untouched() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 300).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, 300).start().await;
     let long = items();
     let mut continued: Value = serde_json::from_str(&request(&long)).expect("JSON");
     continued["previous_response_id"] = json!("resp_1");

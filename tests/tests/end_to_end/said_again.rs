@@ -18,8 +18,7 @@ const BOX: &str = "Grandmother's recipe box stands in the blue cupboard.";
 const QUESTION: &str = "Where does my brother Tomas live with his two cats?";
 
 fn builder(upstream: &ScriptedUpstream) -> ProxyBuilder {
-    StartedProxy::builder()
-        .upstream(&upstream.base_url())
+    StartedProxy::before(upstream)
         .budget(200, 100)
         .setting("memory", "recall = \"caller\"")
         .setting("store", "flush_interval_ms = 50")
@@ -95,12 +94,8 @@ async fn what_was_said_again_last_is_the_newest_also_after_a_restart() {
 async fn what_left_the_prompt_of_a_conversation_bears_the_day_on_which_it_was_said_in_it() {
     let upstream = ScriptedUpstream::start().await;
     // Nothing but the conversation is asked unless it is said otherwise.
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(200, 100)
-        .setting("store", "flush_interval_ms = 50")
-        .start()
-        .await;
+    let proxy =
+        StartedProxy::before(&upstream).budget(200, 100).setting("store", "flush_interval_ms = 50").start().await;
     moved_twice(&proxy).await;
     let mut told = Conversation::new();
     told.user(BOX);

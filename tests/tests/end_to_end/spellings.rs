@@ -10,7 +10,7 @@ const CHAT: &str = r#"{"model":"x","messages":[{"role":"user","content":"hi"}]}"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_spelling_of_the_path_of_a_chat_takes_the_memory_path_and_goes_on_as_it_was_written() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     for (path, sent) in [
         ("/v1/chat/completions", "/v1/chat/completions"),
         ("/v1//chat/completions", "/v1//chat/completions"),
@@ -61,7 +61,7 @@ async fn the_embedded_model_answers_under_every_spelling() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paths_and_queries_reach_the_upstream_character_by_character() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     for target in [
         "/v1/models?filter=name%20eq%20'x'&order=it's",
         "/v1/models?a=b+c%2Fd&e=(f)*!~;g:h@i/j?k,$&'()*+,;=:@/?",
@@ -91,8 +91,7 @@ async fn paths_and_queries_reach_the_upstream_character_by_character() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_mode_off_the_upstream_gets_the_callers_headers_and_no_others() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("memory", "mode = \"off\"").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("memory", "mode = \"off\"").start().await;
     for path in ["/v1/chat/completions", "/v1/embeddings"] {
         for lines in [
             "",
@@ -123,7 +122,7 @@ async fn with_the_mode_off_the_upstream_gets_the_callers_headers_and_no_others()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cookies_of_http_2_arrive_as_one_header_of_http_1() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     for path in ["/v1/chat/completions", "/v1/embeddings"] {
         let request = wire::client_of_http_2().post(format!("http://{}{path}", proxy.authority()));
         let request = request.header("cookie", "a=1").header("cookie", "b=2, 3").header("cookie", "c=\"4\"");
@@ -141,7 +140,7 @@ async fn the_cookies_of_http_2_arrive_as_one_header_of_http_1() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_that_is_remembered_is_asked_for_plainly_and_any_other_as_the_caller_wants_it() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     for (path, mode, expected) in [
         ("/v1/chat/completions", "on", "identity"),
         ("/v1/chat/completions", "shadow", "identity"),

@@ -60,8 +60,7 @@ fn without_an_upstream_the_model_that_answers_is_checked_too_and_each_fault_has_
 async fn a_key_that_does_nothing_any_more_is_named_by_a_check_and_a_start_which_succeed() {
     const SAID: &str = "memory.digest_tokens does nothing: prompts have no digest";
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("memory", "digest_tokens = 400").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("memory", "digest_tokens = 400").start().await;
     wait_until("the start says so", Duration::from_secs(20), || async { proxy.output().contains(SAID) }).await;
     let home = proxy.stop().await;
     let checked = check(&home).successful();
@@ -72,7 +71,7 @@ async fn a_key_that_does_nothing_any_more_is_named_by_a_check_and_a_start_which_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_is_checked_against_the_reader_and_its_key_while_the_proxy_runs_and_afterwards() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     proxy.chat(serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "The heron stands in the pond."}]}).to_string()).await;
     proxy.everything_read().await;
     let home = proxy.home();
@@ -102,8 +101,7 @@ async fn a_store_is_checked_against_the_reader_and_its_key_while_the_proxy_runs_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("server", "fault_injection = true").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("server", "fault_injection = true").start().await;
     proxy.stop_part("reader").await;
     proxy.chat(serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "The heron stands in the pond."}]}).to_string()).await;
     let home = proxy.stop().await;
@@ -122,7 +120,7 @@ async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_of_a_store_without_memories_finds_nothing_and_says_why() {
     let upstream = ScriptedUpstream::start().await;
-    let home = StartedProxy::builder().upstream(&upstream.base_url()).start().await.stop().await;
+    let home = StartedProxy::before(&upstream).start().await.stop().await;
     let found = run(&home, &["search", "Where is the heron?"]).successful().stdout;
     assert_eq!(found, "The store holds no memories yet.\n");
     let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
@@ -136,8 +134,7 @@ async fn a_search_of_a_store_without_memories_finds_nothing_and_says_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_search_counts_the_waiting_turns_of_its_own_scope_alone() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("server", "fault_injection = true").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("server", "fault_injection = true").start().await;
     proxy.stop_part("reader").await;
     for (caller, questions) in [("Bearer sk-one", 1), ("Bearer sk-two", 2)] {
         for number in 0..questions {
@@ -195,12 +192,12 @@ fn a_configured_digest_is_compared_at_every_start_and_its_record_saves_reading_t
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_says_only_what_an_operator_needs() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let said = proxy.output();
     assert!(!said.contains("WARN") && !said.contains("llama"), "{said}");
     proxy.stop().await;
 
-    let verbose = StartedProxy::builder().upstream(&upstream.base_url()).setting("log", "filter = \"llama_cpp=debug\"");
+    let verbose = StartedProxy::before(&upstream).setting("log", "filter = \"llama_cpp=debug\"");
     let proxy = verbose.start().await;
     assert!(proxy.output().contains("DEBUG llama_cpp"), "{}", proxy.output());
     proxy.stop().await;

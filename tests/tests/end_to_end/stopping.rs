@@ -11,7 +11,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 const PROMISE: Duration = Duration::from_secs(2);
 
 async fn draining(upstream: &ScriptedUpstream) -> StartedProxy {
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let builder = StartedProxy::before(upstream);
     let setting = format!("drain_seconds = {}", DRAIN.as_secs());
     builder.setting("server", &setting).start().await
 }
@@ -80,8 +80,7 @@ async fn a_long_turn_that_is_being_read_does_not_hold_up_a_stop() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_a_request_and_an_idle_connection_do_not_hold_up_a_stop() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("memory", "mode = \"off\"").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("memory", "mode = \"off\"").start().await;
     let authority = proxy.authority().to_owned();
     let half = mainpoint_tests::Crowd::gather(&authority, 5, b"GET /healthz HTTP/1.1\r\nHo").await;
     let idle = mainpoint_tests::Crowd::gather(&authority, 5, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;

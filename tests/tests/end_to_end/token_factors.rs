@@ -12,7 +12,7 @@ use crate::shared::receipt;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_that_makes_more_tokens_than_we_count_keeps_its_budget_after_some_answers_and_after_a_restart() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = |budget| StartedProxy::builder().upstream(&upstream.base_url()).budget(budget, budget / 5);
+    let builder = |budget| StartedProxy::before(&upstream).budget(budget, budget / 5);
     let chat = conversation();
     let proxy = builder(16_000).start().await;
     let counted = came(&proxy.chat(chat.body()).await);

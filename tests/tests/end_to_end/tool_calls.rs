@@ -11,7 +11,7 @@ const BUDGET: usize = 520;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_tool_calls_are_kept_whole_wherever_the_prompt_is_cut() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 100).start().await;
+    let proxy = StartedProxy::before(&upstream).budget(BUDGET, 100).start().await;
     let messages = travel_plan();
     proxy.chat(conversation(&messages).body()).await;
     proxy.everything_read().await;

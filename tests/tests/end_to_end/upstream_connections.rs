@@ -100,8 +100,7 @@ async fn a_request_whose_answer_broke_off_in_its_head_is_never_sent_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_is_not_cut_while_bytes_flow_however_long_it_takes() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = relaying(&upstream.base_url()).setting("upstream", "idle_timeout_seconds = 1");
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream.base_url()).setting("upstream", "idle_timeout_seconds = 1").start().await;
     let pieces = stream::unfold(0, |sent| async move {
         tokio::time::sleep(Duration::from_millis(300)).await;
         (sent < 10).then_some((Ok::<_, std::io::Error>("piece "), sent + 1))
@@ -114,8 +113,7 @@ async fn an_upload_is_not_cut_while_bytes_flow_however_long_it_takes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_takes_an_upload_slowly_is_waited_for() {
     let upstream = RawUpstream::start(Manners::ReadsSlowly).await;
-    let builder = relaying(&upstream.base_url()).setting("upstream", "idle_timeout_seconds = 1");
-    let proxy = builder.start().await;
+    let proxy = relaying(&upstream.base_url()).setting("upstream", "idle_timeout_seconds = 1").start().await;
     // Far more than fits into the sockets on the way.
     let body = || vec![b'a'; 8 << 20];
     for path in ["/v1/files", "/v1/chat/completions"] {

@@ -33,7 +33,7 @@ async fn an_upstream_that_refuses_connections_is_a_502_in_the_error_envelope() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_breaks_off_is_seen_by_the_client_and_leaves_no_memory() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
 
     // Before its first byte.
     upstream.reply_next(Reply::hang_up());
@@ -76,7 +76,7 @@ async fn an_upstream_that_breaks_off_is_seen_by_the_client_and_leaves_no_memory(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_hangs_up_cancels_the_request_at_the_upstream() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let never = Gate::closed();
 
     // In the middle of a stream.
@@ -110,8 +110,7 @@ async fn a_client_that_hangs_up_cancels_the_request_at_the_upstream() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_upstream_is_given_up_after_the_idle_timeout() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("upstream", "idle_timeout_seconds = 1").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("upstream", "idle_timeout_seconds = 1").start().await;
     let never = Gate::closed();
     upstream.reply_next(Reply::chat("late").held_back(&never));
     let answer = proxy.chat(CHAT).await;
@@ -125,7 +124,7 @@ async fn a_silent_upstream_is_given_up_after_the_idle_timeout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_lets_a_running_stream_end() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
     let gate = Gate::closed();
     upstream.reply_next(Reply::events().event("{\"choices\":[]}").then_wait(&gate).event("[DONE]"));
     let mut conversation = Conversation::new();
@@ -143,8 +142,7 @@ async fn sigterm_lets_a_running_stream_end() {
 async fn without_a_memory_many_running_streams_may_end_after_sigterm() {
     const STREAMS: usize = 40;
     let upstream = ScriptedUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("memory", "mode = \"off\"").start().await;
+    let proxy = StartedProxy::before(&upstream).setting("memory", "mode = \"off\"").start().await;
     let gate = Gate::closed();
     let mut streams = Vec::new();
     for number in 0..STREAMS {

@@ -88,8 +88,8 @@ async fn a_websocket_that_the_upstream_refuses_is_refused_in_its_words() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_waits_for_a_websocket_no_longer_than_for_a_request() {
     let upstream = EchoUpstream::start().await;
-    let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("server", "drain_seconds = 2").start().await;
+    let proxy =
+        StartedProxy::builder().upstream(&upstream.base_url()).setting("server", "drain_seconds = 2").start().await;
     let (mut line, head) = Line::open(proxy.authority(), &handshake("/v1/realtime", "")).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     assert_eq!(line.receive(5).await, b"hello");

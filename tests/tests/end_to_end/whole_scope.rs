@@ -15,8 +15,7 @@ const LOADING: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_of_another_conversation_is_found_with_the_sketches_of_the_whole_scope() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
+    let proxy = StartedProxy::before(&upstream)
         .budget(200, 100)
         .setting("memory", "recall = \"caller\"")
         .setting("memory", "scan_passages = 0")

@@ -1,12 +1,13 @@
-//! What benchmarks share that run the built program: a client on top of the tests' harness, and what processes use.
+//! What benchmarks share that run the built program: a client on top of the tests' harness.
 //!
 //! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings. It must not know
 //! what is measured.
 
-pub(crate) mod usage;
-
 use mainpoint_tests::{Answer, ProxyBuilder, RecordedRequest, ScriptedUpstream, StartedProxy, prompt};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use crate::{BenchError, Failing};
 
 /// A model whose tokens are those of `o200k_base`, so that proxy and benchmark count alike.
 pub(crate) const MODEL: &str = "gpt-4o";
@@ -52,10 +53,15 @@ impl Client {
         proxy.chat_as(&self.authorization, body.to_string()).await
     }
 
-    /// What the proxy says of a request in its receipt, which only its own caller may see.
-    pub(crate) async fn receipt(&self, proxy: &StartedProxy, answer: &Answer) -> Value {
+    /// What matters of the proxy's receipt for a request, which only its own caller may see.
+    pub(crate) async fn receipt<R: DeserializeOwned>(
+        &self,
+        proxy: &StartedProxy,
+        answer: &Answer,
+    ) -> Result<R, BenchError> {
         let path = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
-        proxy.get_as(&self.authorization, &path).await.json()
+        let receipt = proxy.get_as(&self.authorization, &path).await;
+        serde_json::from_slice(&receipt.body).because("a receipt cannot be read")
     }
 }
 

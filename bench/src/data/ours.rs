@@ -1,12 +1,16 @@
-//! Chats of ours in which something is told that a later chat tells otherwise, in five languages, with a question for each pair.
+//! What we wrote ourselves: small talk, ten remarks in each of ten languages, on which nothing that was said before bears; and chats
+//! in which something is told that a later chat tells otherwise, in five languages, with a question for each pair.
 //!
-//! The rule for newer facts was chosen on the first pairs; the others were written after it. It must not know how anything is found.
+//! The rule for newer facts was chosen on the first pairs; the others were written after it. It must not know how anything is found,
+//! nor who is to be silent.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::{Conversation, DataSet, Kind, Question, Turn};
-use crate::BenchError;
+use crate::{BenchError, Failing};
 
 #[derive(Deserialize)]
 struct Update {
@@ -18,6 +22,7 @@ struct Update {
     chosen_on: bool,
 }
 
+const REMARKS: &str = include_str!("../../data/small-talk.json");
 const UPDATES: &str = include_str!("../../data/updates.json");
 /// What questions are called whose answer has changed.
 pub(crate) const UPDATE: &str = "knowledge-update";
@@ -28,10 +33,14 @@ const FIRST: i64 = 1_767_603_600;
 /// Hours from one chat to the next.
 const HOURS: i64 = 31;
 
+/// The remarks by the code of their language.
+pub(crate) fn remarks() -> Result<BTreeMap<String, Vec<String>>, BenchError> {
+    serde_json::from_str(REMARKS).because("small-talk.json cannot be read")
+}
+
 /// One caller's chats: first what was told once, then what is told now, each in a chat of its own.
 pub(crate) fn updates() -> Result<DataSet, BenchError> {
-    let updates: Vec<Update> =
-        serde_json::from_str(UPDATES).map_err(|error| BenchError::data("updates.json", error))?;
+    let updates: Vec<Update> = serde_json::from_str(UPDATES).because("updates.json cannot be read")?;
     let told = updates.iter().map(|update| &update.then).chain(updates.iter().map(|update| &update.now));
     let turns: Vec<Turn> = told.zip(0..).map(|(text, number)| turn(text, number)).collect();
     let count = updates.len();
@@ -75,6 +84,14 @@ mod tests {
         }
         let is_new = |question: &&Question| question.category == UPDATE;
         assert!(conversation.questions.iter().filter(is_new).count() >= 16);
+        Ok(())
+    }
+    #[test]
+    fn there_are_a_hundred_remarks_in_ten_languages() -> Result<(), BenchError> {
+        let remarks = remarks()?;
+        assert_eq!(remarks.len(), 10);
+        let texts: BTreeSet<&String> = remarks.values().flatten().collect();
+        assert_eq!(texts.len(), 100);
         Ok(())
     }
 }

@@ -6,17 +6,18 @@ use std::path::Path;
 
 /// What a tree of processes has used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Processor time since each process began, in microseconds, in steps of 10,000.
-    pub(crate) processor_us: f64,
+    pub processor_us: f64,
     /// Memory now, in MiB, added up over the processes; pages that they share count for each.
-    pub(crate) resident_mib: f64,
+    pub resident_mib: f64,
     /// The largest memory since the start or since [`forget_peaks`], in MiB, added up over the processes.
-    pub(crate) peak_mib: f64,
+    pub peak_mib: f64,
 }
 
 /// What the process `root` and its descendants have used.
-pub(crate) fn of_tree(root: u32) -> Usage {
+#[must_use]
+pub fn of_tree(root: u32) -> Usage {
     let mut usage = Usage::default();
     for process in tree(root, &all()) {
         usage.processor_us += process.ticks * MICROSECONDS_PER_TICK;
@@ -28,7 +29,7 @@ pub(crate) fn of_tree(root: u32) -> Usage {
 }
 
 /// Lets the peaks of the process `root` and its descendants begin anew, where the kernel allows it.
-pub(crate) fn forget_peaks(root: u32) {
+pub fn forget_peaks(root: u32) {
     for process in tree(root, &all()) {
         // Where this is forbidden the peak remains that since the start, which is an upper bound.
         let _ = std::fs::write(format!("/proc/{}/clear_refs", process.id), "5");
