@@ -46,13 +46,13 @@ pub(super) fn telling<'a>(passage: &'a str, question: &str) -> Option<&'a str> {
         .collect();
     let mut best = (0, Reverse(0), Reverse(0..0));
     for (first, begin) in sentences.iter().enumerate() {
-        let mut found = BTreeSet::new();
+        let mut found: BTreeSet<usize> = BTreeSet::new();
         for (end, shared) in sentences.iter().zip(&shared).skip(first) {
             let length = end.end - begin.start;
             if end != begin && length > MOST_BYTES {
                 break;
             }
-            found.extend(shared);
+            found.extend(shared.iter().copied());
             let all: usize = found.iter().filter_map(|number| worth.get(*number)).sum();
             if (all, Reverse(length)) > (best.0, best.1) {
                 best = (all, Reverse(length), Reverse(begin.start..end.end));
