@@ -282,7 +282,7 @@ fn assert_time_grows_with_the_text(piece: &str) {
 }
 
 /// Bytes of the shorter text.
-const SHORT_TEXT: usize = 16_000;
+const SHORT_TEXT: usize = 4_000;
 const TIMES_LONGER: usize = 8;
 /// How many times as long the longer text may take.
 const LARGEST_GROWTH: u32 = 8 * 3;
