@@ -77,7 +77,8 @@ fn misunderstood(body: &[u8]) -> Option<JsonRpcError> {
     Some(match serde_json::from_slice::<Value>(body) {
         Ok(value) => {
             // The id of what answers a request is none of the client's own.
-            let is_answer = value.get("method").is_none() && ["result", "error"].iter().any(|key| value.get(key).is_some());
+            let is_answer =
+                value.get("method").is_none() && ["result", "error"].iter().any(|key| value.get(key).is_some());
             let id = value.get("id").filter(|_| !is_answer).and_then(|id| RequestId::deserialize(id).ok());
             let message = "Invalid request: the body is no message of JSON-RPC 2.0.";
             JsonRpcError::new(id, ErrorData::invalid_request(message, None))
