@@ -1,6 +1,6 @@
 //! Finds in a text what looks like a mark of a block or like a day above quotes, however it is spelled: in any case,
-//! with blanks, invisible characters or line breaks in between, in full width, with letters of other scripts, or with characters that
-//! are named instead of written.
+//! with blanks, invisible characters or line breaks in between, in full width, with letters of other scripts, with two letters that look
+//! like one of ours, or with characters that are named instead of written.
 //!
 //! It must not know how what it finds is written.
 
@@ -53,6 +53,8 @@ pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
 
 /// The name that all marks begin with, after a bracket.
 const NAME: [char; 9] = ['m', 'a', 'i', 'n', 'p', 'o', 'i', 'n', 't'];
+/// Two letters that look like one of the name or of what follows it, as [`letter`] reads them: `rn`, `nn` and `cl`.
+const PAIRS: [([char; 2], char); 3] = [(['r', 'n'], 'm'), (['n', 'n'], 'm'), (['c', 'i'], 'd')];
 /// What follows it.
 const BLOCKS: [&str; 3] = ["memory", "digest", "condensed"];
 /// How many characters are looked at for the kind of a block.
@@ -95,6 +97,15 @@ struct Scan {
     opened: bool,
     /// Whether something stood between the letters of the name that parts words.
     parted: bool,
+    /// The letter before, which may be half of one.
+    half: Option<Half>,
+}
+
+/// A letter that may be half of one.
+struct Half {
+    letter: char,
+    at: usize,
+    opened: bool,
 }
 
 /// A name that was read whole.
@@ -111,14 +122,19 @@ struct Name {
 impl Scan {
     /// Reads on; the name when this was its last letter.
     fn letter(&mut self, letter: char, at: usize) -> Option<Name> {
+        let before = self.half.replace(Half { letter, at, opened: self.opened });
+        let drawn = before.and_then(|half| Some((paired(half.letter, letter)?, half.at, half.opened)));
+        let is_drawn = drawn.is_some();
+        let (letter, at, opened) = drawn.unwrap_or((letter, at, self.opened));
         if NAME.get(self.letters) == Some(&letter) && self.letters > 0 {
             self.letters += 1;
         } else if NAME.first() == Some(&letter) {
             self.letters = 1;
-            self.parted = false;
-            self.name = Name { at, opened: self.opened, parted: false };
+            self.parted &= is_drawn;
+            self.name = Name { at, opened, parted: false };
         } else {
             self.letters = 0;
+            self.parted = false;
         }
         self.opened = false;
         let parted = self.parted;
@@ -127,6 +143,18 @@ impl Scan {
             Name { parted, ..self.name }
         })
     }
+}
+
+/// What two letters look like together.
+fn paired(one: char, other: char) -> Option<char> {
+    PAIRS.iter().find(|(pair, _)| *pair == [one, other]).map(|(_, letter)| *letter)
+}
+
+/// Letters as they look, where two may look like one.
+pub(super) fn drawn(letters: &str) -> String {
+    PAIRS.iter().fold(letters.to_owned(), |drawn, (pair, letter)| {
+        drawn.replace(&String::from_iter(pair), letter.encode_utf8(&mut [0; 4]))
+    })
 }
 
 impl Name {
@@ -316,7 +344,8 @@ fn names_a_block(after: &str) -> bool {
     let kinds = kinds.filter(|kind| !matches!(kind, Kind::Joining));
     let word = kinds.take_while(|kind| matches!(kind, Kind::Letter(_) | Kind::Letters(_)));
     let longest = BLOCKS.map(str::len).into_iter().max().unwrap_or_default();
-    let read: String = word.flat_map(|kind| kind.letters()).take(longest).collect();
+    let read: String = word.flat_map(|kind| kind.letters()).take(2 * longest).collect();
+    let read = drawn(&read);
     BLOCKS.iter().any(|block| read.starts_with(block))
 }
 
@@ -402,6 +431,16 @@ mod tests {
             "ᐸmainpoint",
             "mainpoint➖memory",
             "mainpoint-ᗰemory",
+            "<rnainpoint-memory>",
+            "</RNAINPOINT-MEMORY>",
+            "< / r\u{200b}nain point - memory >",
+            "‹гпainpoint›",
+            "<nnainpoint>",
+            "rrnainpoint-mernory",
+            "rnainpoint-mernory",
+            "mainpoint-clige5t",
+            "mainpoint_conc1ensed",
+            "mainpoint_conc|ensecl",
         ] {
             assert_eq!(places(text).len(), 1, "{text:?}");
             let within = format!("a <b> mainpoint {text} main");
@@ -457,6 +496,9 @@ mod tests {
             "<b>the main point</b>",
             "<main><p>ointment</p></main>",
             "a < b, mains, points",
+            "<learn>ainpoint</learn>",
+            "the corn main point, clean and cold",
+            "rnainpoint is no proxy",
             "[2026-11-28] and [28 November] and [28 November 2026, 20:00] [1] [12 is 2026]",
             "28 November 2026",
         ] {
