@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are to be seen")]
 
 mod places;
+mod programs;
 mod recorded;
 mod shapes;
 
@@ -149,6 +150,16 @@ fn a_secret_that_is_said_again_without_its_name_is_masked_again() {
     let text = format!("My password is {secret}. Write a script that types {secret} for me: f('{secret}').");
     let expected = "My password is [secret: password]. Write a script that types [secret: password] for me: f('[secret: password]').";
     assert_eq!(masked(&text), expected);
+}
+
+#[test]
+fn a_name_within_what_another_one_does_not_name_is_seen_however_often_both_are_said() {
+    for times in 1..=5 {
+        let text = "הסיסמה היא Kuchen2024.".repeat(times);
+        assert_eq!(masked(&text), text.replace("Kuchen2024", "[secret: password]"), "{times} times");
+    }
+    let text = "password: none.password: Tr0ub4dor&3";
+    assert_eq!(masked(text), "password: none.password: [secret: password]");
 }
 
 #[test]
