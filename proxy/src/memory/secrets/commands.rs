@@ -22,16 +22,20 @@ pub(super) enum Argument {
     /// As what stands behind one of these names, up to a comma, in the list behind this option or written to it:
     /// `user=bob,password=bluebird`.
     Listed(&'static str, &'static [&'static str]),
-    /// As the word at this place, from 0 on, among those that are no options, if some word begins with this.
+    /// As the word at this place, from 0 on, among those that are no options, if some word begins with this. This is the
+    /// only way in which such a command takes one.
     Operand(usize, &'static str),
-    /// As what it says, where that goes to another command that reads a password from there.
+    /// As what it says, where that goes to another command that reads a password from there; the only way, too.
     Piped,
 }
 
-/// The first password that is among the arguments from `start` on; nothing at the end of the command if there is
-/// none, so that a caller knows how far this looked and no byte is read twice.
+/// The first password that is among the arguments from `start` on; nothing at the end of what was looked at if there is
+/// none, so that a caller knows how far that is. Only the beginning of a command in which a place tells is read twice.
 pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Range<usize> {
     let is_password = |value: &Range<usize>| text.get(value.clone()).and_then(typed).is_some();
+    if let [Argument::Operand(place, beside)] = arguments {
+        return operands::operand(text, start, *place, beside).filter(is_password).unwrap_or(start..start);
+    }
     let mut words = Words { text, at: start };
     let mut option = None;
     for word in words.by_ref() {
@@ -44,12 +48,9 @@ pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Ran
         let word = text.get(word).unwrap_or_default();
         option = arguments.iter().find(|argument| is_separate(word, argument));
     }
-    let mut placed = arguments.iter().filter_map(|argument| match argument {
-        Argument::Operand(place, beside) => operands::operand(text, start, *place, beside),
-        Argument::Piped => operands::piped(text, start, words.at),
-        _ => None,
-    });
-    placed.find(is_password).unwrap_or(words.at..words.at)
+    let is_piped = matches!(arguments, [Argument::Piped]);
+    let said = if is_piped { operands::piped(text, start, words.at) } else { None };
+    said.filter(is_password).unwrap_or(words.at..words.at)
 }
 
 /// The argument that is written to its option in this word.

@@ -178,7 +178,11 @@ pub(super) const PROGRAMS: &[Rule] = &[
         ],
     ),
     command(&["openssl"], r"openssl[ \t]", &[Attached("pass:"), Separate("-k"), Separate("-K")]),
-    command(&["openssl"], r"openssl passwd(?:[ \t]{1,4}-salt[ \t]{1,4}\S{1,32})?[ \t]", &[Operand(0, "-")]),
+    command(
+        &["openssl"],
+        r"openssl passwd(?:[ \t]{1,4}-(?:salt[ \t]{1,4}\S{1,32}|[0-9a-z]{1,8})){1,4}[ \t]",
+        &[Operand(0, "")],
+    ),
     // Networks.
     command(
         &["nmcli"],
@@ -240,7 +244,7 @@ pub(super) const PROGRAMS: &[Rule] = &[
     command(&["chpasswd"], r"chpasswd[ \t]", &[Pair("<<<", b':')]),
     command(
         &["sudo"],
-        r"sudo(?:[ \t]{1,4}-\S{1,32}){0,4}?[ \t]{1,4}(?:-[A-Za-z]{0,5}S|--stdin)[ \t]",
+        r"sudo(?:[ \t]{1,4}[^\s|;&]{1,32}){0,4}?[ \t]{1,4}(?:-[A-Za-z]{0,5}S|--stdin)[ \t]",
         &[Separate("<<<"), Attached("<<<")],
     ),
     command(

@@ -84,7 +84,6 @@ pub(super) const MASKED: &[&str] = &[
     "helm install shop ./chart --set auth.user=ann,auth.password=⟦mandarin⟧",
     "kubectl create secret generic db --from-literal=password=⟦mandarin⟧",
     // Keys.
-    "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\n\n⟦lQVYBGJ1bXAAAAEEANlqZ3R5c29tZXRoaW5nYWJjZGVmZ2hpamtsbW5vcHFyc3R1⟧",
     "My TOTP secret is ⟦JBSWY3DPEHPK3PXP⟧.",
     "2FA setup key: ⟦jbsw y3dp ehpk 3pxp⟧",
     "otpauth://totp/Shop:ann@example.org?issuer=Shop&secret=⟦JBSWY3DPEHPK3PXP⟧&digits=6",
