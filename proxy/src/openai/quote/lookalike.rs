@@ -35,8 +35,9 @@ pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
         match kind {
             Kind::Opening => scan = Scan { opened: true, ..Scan::default() },
             Kind::Closing => scan = Scan::default(),
-            Kind::Joining => {}
-            Kind::Parting => scan.parted = true,
+            Kind::Joining if takes_no_place(character) => {}
+            Kind::Joining => scan.half = None,
+            Kind::Parting => (scan.parted, scan.half) = (true, None),
             Kind::Letter(_) | Kind::Letters(_) => {
                 for name in kind.letters().filter_map(|letter| scan.letter(letter, at)) {
                     if name.is_marks(after) {
@@ -97,7 +98,7 @@ struct Scan {
     opened: bool,
     /// Whether something stood between the letters of the name that parts words.
     parted: bool,
-    /// The letter before, which may be half of one.
+    /// The letter right before, which may be half of one.
     half: Option<Half>,
 }
 
@@ -124,17 +125,15 @@ impl Scan {
     fn letter(&mut self, letter: char, at: usize) -> Option<Name> {
         let before = self.half.replace(Half { letter, at, opened: self.opened });
         let drawn = before.and_then(|half| Some((paired(half.letter, letter)?, half.at, half.opened)));
-        let is_drawn = drawn.is_some();
         let (letter, at, opened) = drawn.unwrap_or((letter, at, self.opened));
         if NAME.get(self.letters) == Some(&letter) && self.letters > 0 {
             self.letters += 1;
         } else if NAME.first() == Some(&letter) {
             self.letters = 1;
-            self.parted &= is_drawn;
+            self.parted = false;
             self.name = Name { at, opened, parted: false };
         } else {
             self.letters = 0;
-            self.parted = false;
         }
         self.opened = false;
         let parted = self.parted;
@@ -266,6 +265,11 @@ fn is_invisible(character: char) -> bool {
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20d0}'..='\u{20ff}'
             | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether what stands on both sides of a character is seen side by side.
+pub(super) fn takes_no_place(character: char) -> bool {
+    is_invisible(character) && !character.is_control()
 }
 
 /// The small Latin letter that a character looks like; the character itself, in lower case, when it looks like none.
@@ -499,6 +503,8 @@ mod tests {
             "<learn>ainpoint</learn>",
             "the corn main point, clean and cold",
             "rnainpoint is no proxy",
+            "<r nainpoint>",
+            "<r\nnainpoint>",
             "[2026-11-28] and [28 November] and [28 November 2026, 20:00] [1] [12 is 2026]",
             "28 November 2026",
         ] {

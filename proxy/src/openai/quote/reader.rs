@@ -104,10 +104,11 @@ pub(crate) fn as_read_by_the_eye(words: &str) -> String {
             Kind::Letter(letter) if letter.is_ascii_alphabetic() => shown.push(letter),
             Kind::Letter(_) => shown.push('#'),
             Kind::Letters(letters) => shown.push_str(letters),
-            Kind::Joining | Kind::Parting => {}
+            Kind::Joining if lookalike::takes_no_place(shows.character) => {}
+            Kind::Joining | Kind::Parting => shown.push(' '),
         }
     }
-    lookalike::drawn(&shown)
+    lookalike::drawn(&shown).replace(' ', "")
 }
 
 /// Texts made of pieces of our own format in many spellings, of line breaks, of escapes, and of anything else.
