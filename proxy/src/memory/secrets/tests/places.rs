@@ -496,6 +496,7 @@ fn time_grows_with_the_commands_and_names_of_a_text_and_no_faster() {
         "otpauth://totp/a",
         "הסיסמה היא Kuchen2024.",
         "[secret: password] pass: hunter22 ",
+        "[secret: pass: hunter22 ",
     ];
     for piece in cut.chain(dense.map(str::to_owned)) {
         assert_time_grows_with_the_text(&piece);
