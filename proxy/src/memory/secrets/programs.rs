@@ -227,7 +227,10 @@ pub(super) const PROGRAMS: &[Rule] = &[
     command(&["htpasswd"], r"htpasswd(?:[ \t]{1,4}-[A-Za-mo-z0-9]{1,8}){1,5}[ \t]", &[Operand(2, "")]),
     command(
         &["htpasswd"],
-        r"htpasswd(?:[ \t]{1,4}-[A-Za-z0-9]{1,8}){0,3}[ \t]{1,4}-[A-Za-z0-9]{0,7}n[A-Za-z0-9]{0,7}(?:[ \t]{1,4}-[A-Za-z0-9]{1,8}){0,3}[ \t]",
+        concat!(
+            r"htpasswd(?:[ \t]{1,4}-[A-Za-z0-9]{1,8}){0,3}[ \t]{1,4}-[A-Za-z0-9]{0,7}n[A-Za-z0-9]{0,7}",
+            r"(?:[ \t]{1,4}-[A-Za-z0-9]{1,8}){0,3}[ \t]"
+        ),
         &[Operand(1, "")],
     ),
     command(

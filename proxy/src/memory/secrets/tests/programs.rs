@@ -160,3 +160,21 @@ pub(super) const LEFT: &[&str] = &[
     "The datadog agent is at commit 9fceb02d0ae598e95dc970b74767f19372d61af8.",
     "<password> --token=$TOKEN",
 ];
+
+/// What only begins a command or a place, or is one, for texts that hold nothing else.
+pub(super) const DENSE: [&str; 14] = [
+    "net user a b ",
+    "net user ann mandarin /a ",
+    "echo a ",
+    "echo mandarin | sudo -S ",
+    "echo | ",
+    "sudo -S <<< a ",
+    "openssl -k ",
+    "ConvertTo-SecureString ab -AsPlainText ",
+    "htpasswd -b a b ",
+    "-Da.",
+    "--set a,",
+    "user=a ",
+    "cookie: a=b; ",
+    "otpauth://totp/a",
+];
