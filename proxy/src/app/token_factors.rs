@@ -37,10 +37,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Saves what has changed once a minute, and at the end.
-    pub(super) fn start(shared: &Shared) -> Option<Self> {
-        let counter = Arc::clone(&shared.planner.get()?.preparation.counter);
+    /// Saves what has changed once a minute, and at the end; with a memory that comes later, from then on. `None` where there is
+    /// no memory.
+    pub(super) fn start(shared: &Arc<Shared>) -> Option<Self> {
+        if !shared.planner.has_memory() {
+            return None;
+        }
         let (directory, stop) = (shared.config.store.directory.clone(), CancellationToken::new());
+        // Whoever saves for too long is not waited for, and keeps nothing from ending.
+        let shared = Arc::downgrade(shared);
+        let counter = move || Some(Arc::clone(&shared.upgrade()?.planner.get()?.preparation.counter));
         let task = tokio::spawn(keep(directory, counter, stop.clone()));
         Some(Self { task, stop })
     }
@@ -54,11 +60,15 @@ impl Keeper {
     }
 }
 
-async fn keep(directory: PathBuf, counter: Arc<TokenCounter>, stop: CancellationToken) {
+async fn keep(
+    directory: PathBuf,
+    counter: impl Fn() -> Option<Arc<TokenCounter>> + Send + 'static,
+    stop: CancellationToken,
+) {
     loop {
         // Whether the time is over or all is stopped, it is saved.
         let is_over = tokio::time::timeout(PAUSE, stop.cancelled()).await.is_ok();
-        if let Some(factors) = counter.changed_factors() {
+        if let Some(factors) = counter().and_then(|counter| counter.changed_factors()) {
             let directory = directory.clone();
             let saved = tokio::task::spawn_blocking(move || write(&directory, &factors)).await;
             if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
@@ -97,6 +107,8 @@ const SAVING: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use std::sync::OnceLock;
+
     use super::*;
 
     fn learnt() -> TokenFactors {
@@ -138,12 +150,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_learnt_is_saved_at_the_stop() {
-        let directory = tempfile::tempdir().unwrap();
-        let counter = Arc::new(TokenCounter::new(Arc::new(|text| Ok(text.len())), learnt()));
-        let stop = CancellationToken::new();
-        let keeper = Keeper { task: tokio::spawn(keep(directory.path().to_owned(), counter, stop.clone())), stop };
-        keeper.stop(Ending::begin(Duration::from_secs(5))).await;
-        assert_eq!(load(directory.path()).of("a model").of(1000), 1500);
+    async fn what_was_learnt_is_saved_at_the_stop_also_where_the_memory_came_later() {
+        for is_late in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let counter = Arc::new(TokenCounter::new(Arc::new(|text| Ok(text.len())), learnt()));
+            let place = Arc::new(OnceLock::new());
+            if !is_late {
+                let _ = place.set(Arc::clone(&counter));
+            }
+            let (found, stop) = (Arc::clone(&place), CancellationToken::new());
+            let task = tokio::spawn(keep(directory.path().to_owned(), move || found.get().cloned(), stop.clone()));
+            // On this runtime of one thread it runs when others wait.
+            tokio::task::yield_now().await;
+            let _ = place.set(counter);
+            Keeper { task, stop }.stop(Ending::begin(Duration::from_secs(5))).await;
+            assert_eq!(load(directory.path()).of("a model").of(1000), 1500, "late: {is_late}");
+        }
     }
 }

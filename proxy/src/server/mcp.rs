@@ -11,15 +11,17 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use rmcp::model::{ClientJsonRpcMessage, ErrorCode, Extensions};
+use rmcp::ErrorData;
+use rmcp::model::{ClientJsonRpcMessage, Extensions, JsonRpcError, RequestId};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Value, json};
+use serde::Deserialize as _;
+use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{Shared, api};
 use crate::error::ProxyError;
-use crate::http::response::{Body, json_response};
+use crate::http::response::{Body, serialized};
 use crate::http::{RequestBody, body, credentials, encoding};
 use crate::mcp::{ApiRequest, Ask, MemoryServer, Reach, Source};
 
@@ -41,7 +43,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) 
     if head.method == Method::POST
         && let Some(error) = misunderstood(&decompressed)
     {
-        return Ok(json_response(StatusCode::BAD_REQUEST, &error));
+        return Ok(serialized(StatusCode::BAD_REQUEST, &error));
     }
     let source = Arc::new(CallerMemory(Arc::clone(shared)));
     let service = StreamableHttpService::new(
@@ -66,19 +68,23 @@ fn settings(shared: &Shared) -> StreamableHttpServerConfig {
         .disable_allowed_origins()
 }
 
-/// What JSON-RPC answers to a body that is none of its messages, which the library answers in plain text.
-fn misunderstood(body: &[u8]) -> Option<Value> {
+/// What JSON-RPC answers to a body that is none of its messages, which the library answers in plain text. As the protocol
+/// has it, and unlike JSON-RPC, an answer has no id where it answers no request whose id can be read.
+fn misunderstood(body: &[u8]) -> Option<JsonRpcError> {
     if serde_json::from_slice::<ClientJsonRpcMessage>(body).is_ok() {
         return None;
     }
-    let (id, code, message) = match serde_json::from_slice::<Value>(body) {
-        Ok(mut value) => {
-            let id = value.get_mut("id").map(Value::take).filter(|id| id.is_string() || id.is_number());
-            (id, ErrorCode::INVALID_REQUEST, "Invalid request: the body is no message of JSON-RPC 2.0.")
+    Some(match serde_json::from_slice::<Value>(body) {
+        Ok(value) => {
+            // The id of what answers a request is none of the client's own.
+            let is_answer =
+                value.get("method").is_none() && ["result", "error"].iter().any(|key| value.get(key).is_some());
+            let id = value.get("id").filter(|_| !is_answer).and_then(|id| RequestId::deserialize(id).ok());
+            let message = "Invalid request: the body is no message of JSON-RPC 2.0.";
+            JsonRpcError::new(id, ErrorData::invalid_request(message, None))
         }
-        Err(_) => (None, ErrorCode::PARSE_ERROR, "Parse error: the body is not JSON."),
-    };
-    Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code.0, "message": message}}))
+        Err(_) => JsonRpcError::new(None, ErrorData::parse_error("Parse error: the body is not JSON.", None)),
+    })
 }
 
 /// The memory of whoever sends a request.
@@ -128,25 +134,34 @@ fn of_caller(asked: &ApiRequest, head: &Parts) -> Option<Request<Full<Bytes>>> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_body_that_is_no_message_is_answered_by_an_error_of_json_rpc() {
         for (body, code, id) in [
-            ("", -32700, Value::Null),
-            ("{", -32700, Value::Null),
-            ("\u{feff}{}", -32700, Value::Null),
-            ("null", -32600, Value::Null),
-            ("[]", -32600, Value::Null),
-            ("{}", -32600, Value::Null),
-            (r#"{"jsonrpc":"2.0","id":7}"#, -32600, json!(7)),
-            (r#"{"jsonrpc":"2.0","id":"a"}"#, -32600, json!("a")),
-            (r#"{"jsonrpc":"2.0","id":[1]}"#, -32600, Value::Null),
+            ("", -32700, None),
+            ("{", -32700, None),
+            ("\u{feff}{}", -32700, None),
+            ("null", -32600, None),
+            ("[]", -32600, None),
+            ("{}", -32600, None),
+            (r#"{"jsonrpc":"2.0","id":7}"#, -32600, Some(json!(7))),
+            (r#"{"jsonrpc":"2.0","id":"a"}"#, -32600, Some(json!("a"))),
+            (r#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#, -32600, None),
+            (r#"{"jsonrpc":"2.0","id":[1],"method":"tools/list"}"#, -32600, None),
+            (r#"{"jsonrpc":"1.0","id":7,"method":"tools/list"}"#, -32600, Some(json!(7))),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"tools/list","result":{}}"#, -32600, Some(json!(7))),
+            // What the server never asked is answered without the id, which may be that of a request of the client's own.
+            (r#"{"jsonrpc":"1.0","id":7,"result":{}}"#, -32600, None),
+            (r#"{"jsonrpc":"2.0","id":7,"error":"none"}"#, -32600, None),
+            (r#"{"jsonrpc":"2.0","id":7,"result":{},"error":{}}"#, -32600, None),
         ] {
-            let error = misunderstood(body.as_bytes()).unwrap();
+            let error = serde_json::to_value(misunderstood(body.as_bytes()).unwrap()).unwrap();
             assert_eq!(
-                (&error["error"]["code"], &error["id"], &error["jsonrpc"]),
-                (&json!(code), &id, &json!("2.0")),
+                (&error["error"]["code"], error.get("id"), &error["jsonrpc"]),
+                (&json!(code), id.as_ref(), &json!("2.0")),
                 "{body}"
             );
         }

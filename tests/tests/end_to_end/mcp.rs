@@ -306,15 +306,13 @@ async fn a_page_of_another_machine_needs_a_key_and_no_request_needs_one_before_i
     assert_eq!((renamed.status.as_u16(), &renamed.error()["param"]), (403, &json!("host")));
     let message = renamed.error()["message"].as_str().expect("a text").to_owned();
     assert!(message.starts_with("host = \"app.example\"; expected an IP address, localhost"), "{message}");
-    for (body, code) in [("{", -32700), ("null", -32600)] {
-        let answer = proxy.post("/mainpoint/mcp", body).await;
-        assert_eq!(
-            (answer.status.as_u16(), &answer.json()["error"]["code"]),
-            (400, &json!(code)),
-            "{body}: {}",
-            answer.text()
-        );
-        assert_eq!(answer.header("content-type"), "application/json", "{body}");
+    let unasked = send(&proxy, Method::POST, &[], &json!({"jsonrpc": "2.0", "id": 1, "result": {}})).await;
+    let (cut, null) = (proxy.post("/mainpoint/mcp", "{").await, proxy.post("/mainpoint/mcp", "null").await);
+    for (answer, code) in [(unasked, -32600), (cut, -32700), (null, -32600)] {
+        let (status, error) = (answer.status.as_u16(), answer.json());
+        assert_eq!((status, &error["error"]["code"]), (400, &json!(code)), "{}", answer.text());
+        assert_eq!(error.get("id"), None, "an answer to no request has none: {}", answer.text());
+        assert_eq!(answer.header("content-type"), "application/json");
     }
     let streams = list_tools(&proxy, Method::GET, &[]).await;
     assert_eq!((streams.status.as_u16(), streams.header("allow")), (405, "POST"), "{}", streams.text());

@@ -2,6 +2,8 @@
 //!
 //! A command is read up to the end of its line or up to a pipe. It must not know which commands there are.
 
+mod operands;
+
 use std::ops::Range;
 
 use super::plausible::typed;
@@ -20,36 +22,49 @@ pub(super) enum Argument {
     /// As what stands behind one of these names, up to a comma, in the list behind this option or written to it:
     /// `user=bob,password=bluebird`.
     Listed(&'static str, &'static [&'static str]),
+    /// As the word at this place, from 0 on, among those that are no options, if some word begins with this. This is the
+    /// only way in which such a command takes one.
+    Operand(usize, &'static str),
+    /// As what it says, where that goes to another command that reads a password from there; the only way, too.
+    Piped,
 }
 
-/// The first password that is among the arguments from `start` on; nothing at the end of the command if there is
-/// none, so that a caller knows how far this looked and no byte is read twice.
+/// The first password that is among the arguments from `start` on; nothing at the end of what was looked at if there is
+/// none, so that a caller knows how far that is. Only the beginning of a command in which a place tells is read twice.
 pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Range<usize> {
+    let is_password = |value: &Range<usize>| text.get(value.clone()).and_then(typed).is_some();
+    if let [Argument::Operand(place, beside)] = arguments {
+        return operands::operand(text, start, *place, beside).filter(is_password).unwrap_or(start..start);
+    }
     let mut words = Words { text, at: start };
     let mut option = None;
     for word in words.by_ref() {
         if let Some(argument) = option.take().or_else(|| attached(text, &word, arguments))
             && let Some(value) = value(text, word.clone(), argument)
-            && text.get(value.clone()).and_then(typed).is_some()
+            && is_password(&value)
         {
             return value;
         }
         let word = text.get(word).unwrap_or_default();
         option = arguments.iter().find(|argument| is_separate(word, argument));
     }
-    words.at..words.at
+    let is_piped = matches!(arguments, [Argument::Piped]);
+    let said = if is_piped { operands::piped(text, start, words.at) } else { None };
+    said.filter(is_password).unwrap_or(words.at..words.at)
 }
 
 /// The argument that is written to its option in this word.
 fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> Option<&'a Argument> {
     let word = text.get(word.clone())?;
+    let word = word.get(opening(word).len()..)?;
     arguments.iter().find(|argument| match argument {
         Argument::Attached(option) => rest_behind(word, option).is_some_and(|rest| {
-            !rest.is_empty() && !PORTS.contains(&rest) && !LONG_FORMS.iter().any(|form| rest.starts_with(form))
+            let is_long = || *option == "-p" && LONG_FORMS.iter().any(|form| rest.starts_with(form));
+            !rest.is_empty() && !PORTS.contains(&rest) && !is_long()
         }),
         Argument::Pair(option, _) | Argument::Listed(option, _) => rest_behind(word, option)
             .is_some_and(|rest| if option.starts_with("--") { rest.starts_with(b"=") } else { !rest.is_empty() }),
-        Argument::Separate(_) => false,
+        Argument::Separate(_) | Argument::Operand(..) | Argument::Piped => false,
     })
 }
 
@@ -58,31 +73,42 @@ fn is_separate(word: &[u8], argument: &Argument) -> bool {
     let (Argument::Separate(option) | Argument::Pair(option, _) | Argument::Listed(option, _)) = argument else {
         return false;
     };
-    let option = option.as_bytes();
-    let is_cluster = || match (word, option) {
+    rest_behind(word, option).is_some_and(<[u8]>::is_empty) || is_cluster(word, option.as_bytes())
+}
+
+/// Whether a word is options of one letter each, of which this is the last one.
+fn is_cluster(word: &[u8], option: &[u8]) -> bool {
+    match (word, option) {
         ([b'-', letters @ .., last], [b'-', letter]) => {
             last == letter && letters.len() <= MOST_CLUSTERED && letters.iter().all(u8::is_ascii_alphabetic)
         }
         _ => false,
-    };
-    word == option || is_cluster()
+    }
 }
 
+/// What stands in a word behind an option, whose letters may be capital ones where it is no single letter.
 fn rest_behind<'w>(word: &'w [u8], option: &str) -> Option<&'w [u8]> {
-    word.strip_prefix(option.as_bytes())
+    let (start, rest) = word.split_at_checked(option.len())?;
+    let start_is = |option: &[u8]| if option.len() > 2 { start.eq_ignore_ascii_case(option) } else { start == option };
+    start_is(option.as_bytes()).then_some(rest)
 }
 
 /// The value in a word, without quotes.
 fn value(text: &[u8], word: Range<usize>, argument: &Argument) -> Option<Range<usize>> {
     let mut start = word.start;
     let bytes = |start: usize| text.get(start..word.end).unwrap_or_default();
-    if let Argument::Attached(option) | Argument::Pair(option, _) | Argument::Listed(option, _) = argument
-        && let Some(rest) = rest_behind(bytes(start), option)
-    {
-        start = word.end - rest.len() + usize::from(rest.starts_with(b"="));
+    let mut quote: &[u8] = b"";
+    if let Argument::Attached(option) | Argument::Pair(option, _) | Argument::Listed(option, _) = argument {
+        let outer = opening(bytes(start));
+        if let Some(rest) = rest_behind(bytes(start + outer.len()), option) {
+            start = word.end - rest.len() + usize::from(rest.starts_with(b"="));
+            quote = outer;
+        }
     }
-    let mut quote = opening(bytes(start));
-    start += quote.len();
+    if quote.is_empty() {
+        quote = opening(bytes(start));
+        start += quote.len();
+    }
     if let Argument::Pair(_, separator) = argument {
         let bytes = bytes(start);
         let at = bytes.iter().position(|byte| byte == separator)?;

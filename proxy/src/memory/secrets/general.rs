@@ -65,8 +65,8 @@ const PASSWORD_NAMES: &[&str] = &[
 
 macro_rules! credential_names {
     () => {
-        "(?i:secret(?:[ _-]?key)?|token|credentials?|(?:api|access|auth|account|private|signing|encryption|master|service|subscription)\
-         [ _-]?key)"
+        "(?i:secret(?:[ _-]?key)?|token|credentials?|pre-?shared[ _-]?key\
+         |(?:admin|api|access|auth|account|private|signing|encryption|master|service|subscription)[ _-]?key)"
     };
 }
 
@@ -74,6 +74,12 @@ const CREDENTIAL_NAMES: &[&str] = &[
     "secret",
     "token",
     "credential",
+    "preshared",
+    "pre-shared",
+    "adminkey",
+    "admin key",
+    "admin_key",
+    "admin-key",
     "apikey",
     "api key",
     "api_key",
@@ -167,6 +173,16 @@ pub(super) const GENERAL: &[Rule] = &[
     .checked(Random),
     behind(Kind::BearerToken, Word(&["bearer"]), r"(?i:bearer)[ \t]{1,4}", Next("[A-Za-z0-9._~+/-]{16,}={0,2}"))
         .checked(Random),
+    behind(
+        Kind::Session,
+        Part(&["cookie:"]),
+        concat!(
+            r"(?i:cookie): ?(?:[A-Za-z0-9_.-]{1,64}=[^;\s]{0,256}; ?){0,6}?",
+            "[A-Za-z0-9_.-]{0,32}(?i:sess|sid|auth|token|jwt)[A-Za-z0-9_.-]{0,32}=",
+        ),
+        Next(r#"[A-Za-z0-9%+/_.~:-]{16,}={0,2}"#),
+    )
+    .checked(Random),
     behind(Kind::Password, Part(PASSWORD_NAMES), concat!(password_names!(), equals!()), Value).checked(Assigned),
     behind(Kind::Password, Part(PASSWORD_NAMES), concat!(password_names!(), says!()), Value).checked(Said),
     behind(Kind::Credential, Part(CREDENTIAL_NAMES), concat!(credential_names!(), equals!()), Value).checked(Assigned),

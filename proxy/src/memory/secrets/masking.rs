@@ -82,9 +82,7 @@ fn merged(text: &str, mut found: Vec<Found>) -> Vec<Found> {
     });
     for found in &mut found {
         // Patterns know bytes only.
-        while !text.is_char_boundary(found.range.end) {
-            found.range.end += 1;
-        }
+        found.range.end = text.ceil_char_boundary(found.range.end);
     }
     found.sort_by_key(|found| (found.range.start, found.rank));
     let mut merged: Vec<Found> = Vec::new();
@@ -106,13 +104,16 @@ fn merged(text: &str, mut found: Vec<Found>) -> Vec<Found> {
 fn masks(text: &str) -> Vec<Range<usize>> {
     let starts = text.match_indices(MASK_START).map(|(at, _)| at);
     let mask = |start: usize| {
-        let name = text.get(start + MASK_START.len()..)?.split(']').next()?;
+        let rest = text.get(start + MASK_START.len()..)?;
+        let name = rest.get(..rest.bytes().take(LONGEST_NAME).position(|byte| byte == b']')?)?;
         SecretKind::parse(name).map(|_| start..start + MASK_START.len() + name.len() + 1)
     };
     starts.filter_map(mask).collect()
 }
 
 const MASK_START: &str = "[secret: ";
+/// Bytes in which the name of a kind ends.
+const LONGEST_NAME: usize = 32;
 
 fn replaced(text: &str, found: &[Found]) -> String {
     let mut masked = String::with_capacity(text.len());

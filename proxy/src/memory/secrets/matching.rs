@@ -12,7 +12,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::RuleError;
 use super::checksums::{card_at, iban_at};
 use super::compiled::{CompiledRule, begins_word};
-use super::rule::{Anchor, Check};
+use super::rule::{Anchor, Check, Secret};
 use super::rules;
 use crate::config::SecretKind;
 
@@ -160,9 +160,14 @@ impl Search<'_> {
         let Some(tried) = self.tried.get_mut(number).filter(|tried| **tried <= start) else { return };
         let Some(secret) = compiled.secret(self.text, start) else { return };
         *tried = secret.end;
-        if let Some(range) = compiled.passed(self.text, secret) {
-            *tried = range.end.max(*tried);
-            self.found.push(Found { range, kind: compiled.rule.kind, rank: number });
+        match compiled.passed(self.text, secret.clone()) {
+            Some(range) => {
+                *tried = range.end.max(*tried);
+                self.found.push(Found { range, kind: compiled.rule.kind, rank: number });
+            }
+            // The next name may stand within what this one does not name. A value is short, so that little is read twice.
+            None if matches!(compiled.rule.secret, Secret::Value) => *tried = secret.start,
+            None => {}
         }
     }
 

@@ -12,6 +12,7 @@ mod masking;
 mod matching;
 mod places;
 mod plausible;
+mod programs;
 mod rule;
 mod rules;
 mod services;

@@ -1,21 +1,15 @@
-//! Where people and programs write what no shape tells: the rules for options, commands, environments, files of
-//! credentials, headers and sentences, for passwords that may be words and for codes.
+//! Where people and programs write what no shape tells: the rules for options, environments, files of credentials,
+//! headers and sentences, for passwords that may be words and for codes.
 //!
 //! Placeholders, terms and what belongs to a sentence are left by the checks, so that each rule says the place alone.
 //! No pattern goes further than so many bytes before the secret. It must not know texts nor how rules are applied.
 
-use super::commands::Argument::{self, Attached, Listed, Pair, Separate};
 use super::rule::Anchor::{Before, Part, Start, Word};
 use super::rule::Check::{Assigned, Codes, Encoded, Paired, Seed, Told, Typed, Words};
 use super::rule::Rule;
-use super::rule::Secret::{Argument as Arguments, Next, Value};
+use super::rule::Secret::{Next, Value};
 use super::rule::behind;
 use crate::config::SecretKind as Kind;
-
-/// A password among the arguments of one of these commands, whose names this matches with the space behind them.
-const fn command(names: &'static [&'static str], lead: &'static str, arguments: &'static [Argument]) -> Rule {
-    behind(Kind::Password, Start(names), lead, Arguments(arguments)).checked(Typed)
-}
 
 /// Up to the first word of a passphrase, from its name's end on.
 macro_rules! phrases {
@@ -175,93 +169,6 @@ macro_rules! code {
 
 /// The rules; where two find the same bytes the first one names the kind.
 pub(super) const PLACES: &[Rule] = &[
-    // Commands.
-    command(
-        &["curl"],
-        r"(?i:curl)[ \t]",
-        &[Pair("-u", b':'), Pair("--user", b':'), Pair("-U", b':'), Pair("--proxy-user", b':')],
-    ),
-    command(&["http", "https", "xh"], r"(?i:http|https|xh)[ \t]", &[Pair("-a", b':'), Pair("--auth", b':')]),
-    command(&["lftp"], r"(?i:lftp)[ \t]", &[Pair("-u", b',')]),
-    command(&["smbclient", "rpcclient"], r"(?i:smbclient|rpcclient)[ \t]", &[Pair("-U", b'%')]),
-    command(
-        &[
-            "mysql",
-            "mysqldump",
-            "mysqladmin",
-            "mysqlimport",
-            "mysqlcheck",
-            "mysqlsh",
-            "mariadb",
-            "mariadb-dump",
-            "mariadb-admin",
-            "7z",
-            "7za",
-            "rar",
-            "unrar",
-        ],
-        concat!(r"(?i:mysql(?:dump|admin|import|check|sh)?|mariadb(?:-dump|-admin)?", r"|7za?|(?:un)?rar)[ \t]"),
-        &[Attached("-p")],
-    ),
-    command(
-        &[
-            "sshpass",
-            "docker login",
-            "podman login",
-            "nerdctl login",
-            "buildah login",
-            "skopeo login",
-            "helm registry login",
-            "oc login",
-            "az login",
-            "cf login",
-            "mongo",
-            "mongosh",
-            "mongodump",
-            "mongorestore",
-            "mongoexport",
-            "mongoimport",
-            "cqlsh",
-            "rdesktop",
-        ],
-        concat!(
-            r"(?i:sshpass|(?:docker|podman|nerdctl|buildah|skopeo|helm registry|oc|az|cf) login",
-            r"|mongo(?:sh|dump|restore|export|import)?|cqlsh|rdesktop)[ \t]"
-        ),
-        &[Separate("-p"), Separate("--password"), Attached("-p")],
-    ),
-    command(&["redis-cli", "valkey-cli"], r"(?i:redis-cli|valkey-cli)[ \t]", &[Separate("-a"), Separate("--pass")]),
-    command(
-        &["sqlcmd", "bcp", "osql", "zip", "unzip", "mosquitto_pub", "mosquitto_sub", "ipmitool"],
-        r"(?i:sqlcmd|bcp|osql|(?:un)?zip|mosquitto_(?:pub|sub)|ipmitool)[ \t]",
-        &[Separate("-P"), Attached("-P")],
-    ),
-    command(
-        &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami", "ldappasswd"],
-        r"ldap(?:search|add|modify|delete|whoami|passwd)[ \t]",
-        &[Separate("-w")],
-    ),
-    command(&["keytool", "jarsigner"], r"(?i:keytool|jarsigner)[ \t]", &[Separate("-storepass"), Separate("-keypass")]),
-    command(
-        &["mount"],
-        r"(?i:mount)(?:[._][a-z0-9]{1,8})?[ \t]",
-        &[Listed("-o", &["password=", "pass=", "passwd="])],
-    ),
-    command(&["xfreerdp", "wfreerdp"], r"(?i:xfreerdp|wfreerdp)[ \t]", &[Attached("/p:")]),
-    behind(
-        Kind::Password,
-        Word(&["sqlplus"]),
-        r"(?i:sqlplus)(?: -[A-Za-z]{1,4}){0,3} [^\s/@]{1,64}/",
-        Next(r#"[^\s@"'`]{4,128}"#),
-    )
-    .checked(Typed),
-    behind(
-        Kind::Password,
-        Word(&["identified by", "with password", "encrypted password"]),
-        r"(?i:identified by|with password|encrypted password)\s{1,2}(?i:as\s)?'",
-        Next(r"[^'\n]{4,128}"),
-    )
-    .checked(Typed),
     // Options of any command.
     behind(Kind::Password, Part(&["--"]), concat!(password_option!(), "="), Value).checked(Typed),
     behind(Kind::Password, Part(&["--"]), concat!(password_option!(), r"[ \t]{1,4}"), Value).checked(Told),
@@ -281,6 +188,13 @@ pub(super) const PLACES: &[Rule] = &[
     // Environments and connection strings.
     behind(
         Kind::Password,
+        Part(&["ansible_"]),
+        "ansible_(?:ssh_|become_|sudo_|su_)?(?:pass|password)[=:] {0,2}",
+        Value,
+    )
+    .checked(Typed),
+    behind(
+        Kind::Password,
         Part(&["password=", "passwd=", "passphrase=", "_pass=", "_pwd=", "sshpass=", "rediscli_auth="]),
         "(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|SSHPASS|REDISCLI_AUTH)=",
         Value,
@@ -288,6 +202,32 @@ pub(super) const PLACES: &[Rule] = &[
     .checked(Typed),
     behind(Kind::Password, Part(&[";password=", ";pwd=", "; password=", "; pwd="]), "; ?(?i:password|pwd)=", Value)
         .checked(Typed),
+    behind(
+        Kind::Password,
+        Word(&["host=", "hostaddr=", "port=", "dbname=", "user="]),
+        r"(?:(?:host|hostaddr|port|dbname|user|sslmode)=[^\s'\x22]{1,80} {1,2}){1,6}password=",
+        Value,
+    )
+    .checked(Typed),
+    behind(Kind::Password, Start(&["-D"]), r"-D[A-Za-z0-9_.]{0,60}(?:[pP]assword|[pP]assphrase)=", Value)
+        .checked(Typed),
+    behind(
+        Kind::Password,
+        Part(&["--from-literal"]),
+        r"--from-literal[= ]['\x22]?[A-Za-z0-9_.-]{0,40}(?i:password|passwd|pass|secret|token|key)=",
+        Value,
+    )
+    .checked(Typed),
+    behind(
+        Kind::Password,
+        Part(&["--set"]),
+        concat!(
+            r"--set(?:-string)?[= ]['\x22]?(?:[^\s,'\x22]{1,80},){0,12}",
+            r"[A-Za-z0-9_.\[\]-]{0,80}(?i:password|passwd|passphrase)="
+        ),
+        Value,
+    )
+    .checked(Typed),
     // Files of credentials.
     behind(
         Kind::Password,
@@ -323,9 +263,9 @@ pub(super) const PLACES: &[Rule] = &[
     behind(Kind::Password, Part(NAMES), concat!(names!(), tells!()), Value).checked(Told),
     behind(
         Kind::Password,
-        Start(&["pass", "pw", "psw", "mdp", "clave"]),
+        Start(&["pass", "pw", "psw", "psk", "mdp", "clave"]),
         concat!(
-            r#"(?:[pP]ass|[pP]w|PW|psw|mdp|MDP|[cC]lave)\\?["'`*]{0,3}"#,
+            r#"(?:[pP]ass|[pP]w|PW|psw|psk|PSK|mdp|MDP|[cC]lave)\\?["'`*]{0,3}"#,
             r"(?:\s{0,2}(?::|=|(?u:：))[ \t]{0,4}[*_]{0,2}|\s(?:is|ist|est|es)\s)"
         ),
         Value,

@@ -284,10 +284,12 @@ const UNITS: &str = "\
 
 /// Words that are written behind an option without being its value.
 const PROSE: &str = "\
-    also and argument arguments asks because been does empty expired false file flag flags from have here inline \
-    input instead into invalid lets like makes means must need needs none null only option optional options over \
-    parameter params prompt prompts required reset sets should stdin string switch takes than that then there \
-    this true undefined used uses using value were when where which will with without works would wrong";
+    accepts allows also and argument arguments asks because been changes command commands creates defines does \
+    empty enables error expects expired fails failed false file flag flags from gives have here inline input instead \
+    into invalid lets like makes means must need needs none null only option optional options over parameter params \
+    passes prints prompt prompts provides reads require required requires reset sets should shows specifies stdin \
+    string supports switch takes tells than that then there this tool true undefined used uses using value wants \
+    were when where which will with without works would wrong";
 
 /// What is written before a colon without being a user's name.
 const LABELS: &str = "\

@@ -18,7 +18,22 @@ macro_rules! pem {
             $name,
             r"PRIVATE KEY(?: BLOCK)?-----(?:(?:[^-]|-[^-])*-----END ",
             $name,
-            r"PRIVATE KEY(?: BLOCK)?-----|(?:\s|\\[nr])*(?:[A-Za-z0-9+/=]{16,}(?:\s|\\[nr])*)*)"
+            r"PRIVATE KEY(?: BLOCK)?-----|(?:\s|\\[nr])*",
+            r"(?:(?i:Version|Comment|Hash|Charset|Proc-Type|DEK-Info): [^\r\n\\]{1,100}(?:\s|\\[nr])+){0,6}",
+            r"(?:[A-Za-z0-9+/=]{16,}(?:\s|\\[nr])*)*)"
+        )
+    };
+}
+
+/// What the seed of one-time passwords is called.
+const TOTP_NAMES: &[&str] = &["2fa", "mfa", "totp", "otp", "two-factor", "authenticator"];
+
+/// Up to such a seed.
+macro_rules! totp {
+    () => {
+        concat!(
+            "(?i:2fa|mfa|totp|otp|two-factor|authenticator)(?i:[ _-](?:auth|app|setup|shared|manual|entry)){0,2}",
+            r#"[ _-]?(?i:secret|seed|key|code)(?i:[ _-]key)?["'*]{0,3}(?:\s{0,2}[:=]\s{0,2}|\s(?:(?:is|ist|est|es):?\s)?)["'`*]{0,3}"#
         )
     };
 }
@@ -41,6 +56,24 @@ pub(super) const SERVICES: &[Rule] = &[
     ),
     at(Kind::PrivateKey, Part(&["-----BEGIN "]), pem!("(?:[A-Z0-9]+ ){0,3}")).checked(Block),
     prefix(Kind::AgeKey, &["AGE-SECRET-KEY-"], "(?i:AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]{50,})"),
+    // What opens a wallet, and seeds of one-time passwords.
+    at(Kind::WalletKey, Run, r"(?:5[HJK][1-9A-HJ-NP-Za-km-z]{49}|[KL][1-9A-HJ-NP-Za-km-z]{51})\b{end-half}").checked(Random),
+    at(Kind::WalletKey, Run, r"S[A-Z2-7]{55}\b{end-half}").checked(Random),
+    prefix(
+        Kind::WalletKey,
+        &["xprv", "yprv", "zprv", "tprv", "uprv", "vprv"],
+        "[xyztuv]prv[1-9A-HJ-NP-Za-km-z]{100,112}",
+    ),
+    behind(
+        Kind::TotpSecret,
+        Word(&["otpauth://"]),
+        r"(?i:otpauth)://(?i:totp|hotp)/[^\s?]{0,200}\?(?:[a-z]{1,16}=[^\s&]{0,200}&){0,8}secret=",
+        Next("[A-Za-z2-7]{8,128}={0,6}"),
+    ),
+    behind(Kind::TotpSecret, Word(TOTP_NAMES), totp!(), Next(r"[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}\b{end-half}")),
+    behind(Kind::TotpSecret, Word(TOTP_NAMES), totp!(), Next(r"[A-Z2-7]{16,64}\b{end-half}")),
+    behind(Kind::TotpSecret, Word(TOTP_NAMES), totp!(), Next(r"[a-z2-7]{4}(?: [a-z2-7]{4}){3,15}\b{end-half}"))
+        .checked(Random),
     // Models.
     prefix(Kind::Anthropic, &["sk-ant-"], "sk-ant-[A-Za-z0-9_-]{20,}"),
     prefix(Kind::OpenRouter, &["sk-or-"], "sk-or-(?:v[0-9]-)?[A-Za-z0-9]{32,}"),
@@ -54,6 +87,11 @@ pub(super) const SERVICES: &[Rule] = &[
     prefix(Kind::Pinecone, &["pcsk_"], "pcsk_[A-Za-z0-9_]{40,}"),
     prefix(Kind::LangSmith, &["lsv2_"], "lsv2_[a-z]{2}_[0-9a-f]{32}_[0-9a-f]{10}"),
     prefix(Kind::Fireworks, &["fw_"], "fw_[A-Za-z0-9]{20,}").checked(Random),
+    prefix(Kind::Cerebras, &["csk-"], r"csk-[a-z0-9]{40,}").checked(Random),
+    prefix(Kind::Jina, &["jina_"], "jina_[A-Za-z0-9_-]{40,}"),
+    prefix(Kind::Tavily, &["tvly-"], "tvly-[A-Za-z0-9_-]{24,}").checked(Random),
+    prefix(Kind::Firecrawl, &["fc-"], r"fc-[0-9a-f]{32}\b{end-half}"),
+    prefix(Kind::E2b, &["e2b_"], r"e2b_[0-9a-f]{40}\b{end-half}"),
     prefix(Kind::ElevenLabs, &["sk_"], "sk_[0-9a-f]{48}"),
     // Clouds.
     behind(
@@ -72,7 +110,7 @@ pub(super) const SERVICES: &[Rule] = &[
     .checked(Random),
     prefix(Kind::AwsSecretKey, &["ABSK", "bedrock-api-key-"], "(?:ABSK|bedrock-api-key-)[A-Za-z0-9+/]{60,}={0,2}"),
     prefix(Kind::AwsAccessKey, &["AKIA", "ASIA", "ABIA", "ACCA"], "(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}"),
-    prefix(Kind::GoogleApiKey, &["AIza"], "AIza[A-Za-z0-9_-]{35,}"),
+    prefix(Kind::GoogleApiKey, &["AIza", "AQ.Ab8"], r"AIza[A-Za-z0-9_-]{35,}|AQ\.Ab8[A-Za-z0-9_-]{30,}"),
     prefix(
         Kind::GoogleOauth,
         &["ya29.", "1//0", "GOCSPX-"],
@@ -111,6 +149,7 @@ pub(super) const SERVICES: &[Rule] = &[
     prefix(Kind::Databricks, &["dapi"], "dapi[0-9a-f]{32}(?:-[0-9]{1,2})?"),
     prefix(Kind::Netlify, &["nfp_", "nfc_", "nfo_", "nfu_", "nfb_"], "nf[pcoub]_[A-Za-z0-9_-]{36,}"),
     prefix(Kind::Vercel, &["vcp_", "vci_", "vca_", "vcr_", "vck_"], "vc[piark]_[A-Za-z0-9]{24,}"),
+    prefix(Kind::Render, &["rnd_"], "rnd_[A-Za-z0-9]{28,}").checked(Random),
     prefix(Kind::Supabase, &["sbp_", "sb_secret_"], "sbp_[0-9a-f]{40}|sb_secret_[A-Za-z0-9_-]{28,}"),
     prefix(Kind::PlanetScale, &["pscale_"], "pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{32,}"),
     // Where code is kept, built and published.
@@ -149,6 +188,14 @@ pub(super) const SERVICES: &[Rule] = &[
     behind(Kind::Sentry, Part(&["://"]), "://", Next("[0-9a-f]{32}(?::[0-9a-f]{32})?@")).checked(InUrl),
     prefix(Kind::Sentry, &["sntrys_", "sntryu_"], "sntrys_eyJ[A-Za-z0-9+/=_]{40,}|sntryu_[0-9a-f]{64}"),
     prefix(Kind::NewRelic, &["NRAK-", "NRII-", "NRAA-", "NRJS-", "NRIQ-", "NRRA-"], "NR[A-Z]{2}-[A-Za-z0-9_-]{19,}"),
+    at(Kind::NewRelic, Before(36, &["NRAL"]), r"(?:[0-9a-f]{36}|eu01xx[0-9a-f]{30})NRAL\b{end-half}"),
+    behind(
+        Kind::Datadog,
+        Part(&["dd_ap", "dd-ap", "datadog"]),
+        "(?i:dd|datadog)[ _-](?i:api|app(?:lication)?)[ _-]?(?i:key)",
+        Near(24, "[0-9a-f]{32}|[0-9a-f]{40}"),
+    )
+    .checked(Random),
     prefix(Kind::Dynatrace, &["dt0"], r"dt0[a-z][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     prefix(Kind::PostHog, &["phx_"], "phx_[A-Za-z0-9_]{40,}"),
     prefix(Kind::Vault, &["hvs.", "hvb.", "hvr."], r"hv[sbr]\.[A-Za-z0-9_-]{24,}"),
@@ -182,7 +229,8 @@ pub(super) const SERVICES: &[Rule] = &[
     at(Kind::Twilio, Run, r"SK[0-9a-f]{32}\b{end-half}"),
     behind(Kind::Twilio, Part(&["twilio"]), "(?i:twilio)", Near(64, "[0-9a-f]{32}")).checked(Random),
     prefix(Kind::SendGrid, &["SG."], r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    prefix(Kind::Mailgun, &["key-"], r"key-[0-9a-f]{32}\b{end-half}"),
+    prefix(Kind::Mailgun, &["key-"], r"key-[0-9a-z]{32}\b{end-half}").checked(Random),
+    prefix(Kind::Brevo, &["xkeysib-", "xsmtpsib-"], "x(?:key|smtp)sib-[0-9a-f]{64}-[A-Za-z0-9]{16}"),
     at(Kind::Mailgun, Run, r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}\b{end-half}"),
     at(Kind::Mailchimp, Run, r"[0-9a-f]{32}-us[0-9]{1,2}\b{end-half}"),
     prefix(Kind::Resend, &["re_"], "re_[A-Za-z0-9]{8}_[A-Za-z0-9]{20,}"),

@@ -112,7 +112,8 @@ const LONGEST_NAME: usize = 32;
 
 /// What of `value`, which was assigned to a name that secrets have, is a secret.
 pub(super) fn assigned(value: &[u8]) -> Option<Range<usize>> {
-    let secret = trimmed(value);
+    // Behind the value of an option stands another option.
+    let secret = Some(trimmed(value)).filter(|_| !value.starts_with(b"--"))?;
     let value = value.get(secret.clone()).unwrap_or_default();
     let makeup = Makeup::new(value);
     let is_mixed = makeup.digits > 0 && makeup.lower + makeup.upper > 0 || makeup.symbols > 0 && makeup.classes() >= 3;

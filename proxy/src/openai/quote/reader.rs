@@ -94,7 +94,7 @@ fn unescaped(words: &str) -> Option<String> {
     Some(text)
 }
 
-/// Without what cannot be seen and what stands between letters, each letter as it looks.
+/// Without what cannot be seen and what stands between letters, each letter as it looks, alone or with the next one.
 pub(crate) fn as_read_by_the_eye(words: &str) -> String {
     let mut shown = String::new();
     for shows in lookalike::shown(words) {
@@ -104,10 +104,11 @@ pub(crate) fn as_read_by_the_eye(words: &str) -> String {
             Kind::Letter(letter) if letter.is_ascii_alphabetic() => shown.push(letter),
             Kind::Letter(_) => shown.push('#'),
             Kind::Letters(letters) => shown.push_str(letters),
-            Kind::Joining | Kind::Parting => {}
+            Kind::Joining if lookalike::takes_no_place(shows.character) => {}
+            Kind::Joining | Kind::Parting => shown.push(' '),
         }
     }
-    shown
+    lookalike::drawn(&shown).replace(' ', "")
 }
 
 /// Texts made of pieces of our own format in many spellings, of line breaks, of escapes, and of anything else.
@@ -124,6 +125,14 @@ pub(crate) fn some_text() -> impl Strategy<Value = String> {
         "<mаinpoint-memory>",
         "‹/ₘₐᵢₙₚₒᵢₙₜ-memory>",
         "ᎷAINPOINT-memory",
+        "<rnainpoint-memory>",
+        "nnainpoint-cligest",
+        "-mernory",
+        "-conclensed",
+        "rn",
+        "r",
+        "cl",
+        "ainpoint",
         "&#0060;",
         "&lt;/",
         "&amp;#x3c",

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{MASKER, assert_time_grows_with_the_text, masked};
+use super::{MASKER, assert_time_grows_with_the_text, masked, programs};
 
 /// Lines with a secret between ⟦ and ⟧, which no real line has. All of these secrets were made up for this table.
 const MASKED: &[&str] = &[
@@ -342,7 +342,12 @@ fn lines() -> Vec<Line> {
         let (secret, after) = rest.split_once('⟧').unwrap();
         Line { said: format!("{before}{secret}{after}"), secret, before, after }
     };
-    MASKED.iter().map(line).collect()
+    MASKED.iter().chain(programs::MASKED).map(line).collect()
+}
+
+/// Lines that stay as they are.
+fn left() -> Vec<&'static str> {
+    LEFT.iter().chain(programs::LEFT).copied().collect()
 }
 
 /// Whether a text is what stands around a secret, with one mask of any kind in its place.
@@ -354,7 +359,7 @@ fn has_one_mask(found: &str, line: &Line) -> bool {
 #[test]
 fn a_secret_in_its_place_is_masked_and_the_line_around_it_stays_byte_for_byte() {
     let lines = lines();
-    assert!(lines.len() >= 60, "{} lines", lines.len());
+    assert!(lines.len() >= 120, "{} lines", lines.len());
     let wrong = lines.iter().filter(|line| !has_one_mask(&masked(&line.said), line));
     let wrong: Vec<String> = wrong.map(|line| format!("{}\n  gave {}", line.said, masked(&line.said))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -362,8 +367,9 @@ fn a_secret_in_its_place_is_masked_and_the_line_around_it_stays_byte_for_byte() 
 
 #[test]
 fn sentences_about_passwords_placeholders_and_code_stay() {
-    assert!(LEFT.len() >= 60, "{} lines", LEFT.len());
-    let wrong = LEFT.iter().filter(|line| masked(line) != **line);
+    let lines = left();
+    assert!(lines.len() >= 120, "{} lines", lines.len());
+    let wrong = lines.iter().filter(|line| masked(line) != **line);
     let wrong: Vec<String> = wrong.map(|line| format!("{line}\n  gave {}", masked(line))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -404,7 +410,7 @@ fn anything() -> impl Strategy<Value = String> {
         said(),
         cut,
         mask.prop_map(str::to_owned),
-        select(LEFT.to_vec()).prop_map(str::to_owned),
+        select(left()).prop_map(str::to_owned),
         "[ \\n\\t\"'`=:.,;@/|&\\\\-]{1,3}",
         "[a-zA-Z0-9]{1,12}",
         "\\PC{0,12}",
@@ -425,7 +431,7 @@ proptest! {
 
     #[test]
     fn what_stands_on_other_lines_than_a_secret_is_unchanged(
-        number in 0..MASKED.len(), before in "[a-z äöü,.\n]{0,60}\n\n", after in "\n\n[a-z äöü,.\n]{0,60}",
+        number in 0..MASKED.len() + programs::MASKED.len(), before in "[a-z äöü,.\n]{0,60}\n\n", after in "\n\n[a-z äöü,.\n]{0,60}",
     ) {
         let lines = lines();
         let line = &lines[number];
@@ -457,7 +463,8 @@ fn unmasked(text: &str) -> Vec<&str> {
 
 #[test]
 fn time_grows_with_the_commands_and_names_of_a_text_and_no_faster() {
-    let cut = lines().into_iter().flat_map(|line| [8, 24].map(|size| line.said.chars().take(size).collect::<String>()));
+    let cut = |line: &Line, size: usize| line.said.chars().take(size).collect::<String>();
+    let cut = lines().into_iter().flat_map(|line| [cut(&line, 8), cut(&line, 24), format!("{} ", line.said)]);
     let dense = [
         "curl ",
         "/curl ",
@@ -473,9 +480,11 @@ fn time_grows_with_the_commands_and_names_of_a_text_and_no_faster() {
         "mnemonic is lemon ",
         "login: a/",
         "curl --user=",
+        "הסיסמה היא Kuchen2024.",
         "[secret: password] pass: hunter22 ",
+        "[secret: pass: hunter22 ",
     ];
-    for piece in cut.chain(dense.map(str::to_owned)) {
+    for piece in cut.chain(dense.into_iter().chain(programs::DENSE).map(str::to_owned)) {
         assert_time_grows_with_the_text(&piece);
     }
 }

@@ -78,7 +78,9 @@ fn drawn(shape: &str, random: &mut Rng) -> String {
     text
 }
 
-const LETTERS: [(&str, &str); 9] = [
+const LETTERS: [(&str, &str); 11] = [
+    ("x", "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ123456789"),
+    ("t", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
     ("w", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
     ("k", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
     ("b", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"),
@@ -214,6 +216,24 @@ const SHAPES: &[(SecretKind, &str)] = &[
     (Kind::HubSpot, "pa|t-na1-{8h}-{4h}-{4h}-{4h}-{12h}"),
     (Kind::Mapbox, "s|k.eyJ{70w}.{22w}"),
     (Kind::Adafruit, "ai|o_{28w}"),
+    (Kind::Brevo, "xkey|sib-{64h}-{16w}"),
+    (Kind::Cerebras, "cs|k-{48l}"),
+    (Kind::Datadog, "DD_APP|_KEY=<{40h}>"),
+    (Kind::Datadog, "the Data|dog API key is <{32h}>"),
+    (Kind::E2b, "e2|b_{40h}"),
+    (Kind::Firecrawl, "f|c-{32h}"),
+    (Kind::GoogleApiKey, "AQ|.Ab8RN6{42u}k"),
+    (Kind::Jina, "ji|na_{60w}"),
+    (Kind::NewRelic, "{36h}NR|AL"),
+    (Kind::Render, "rn|d_{32w}"),
+    (Kind::Session, "Set-Coo|kie: session_id=<{32w}>; HttpOnly"),
+    (Kind::Tavily, "tv|ly-dev-{32w}"),
+    (Kind::TotpSecret, "otp|auth://totp/Shop:ann?secret=<{32t}>&issuer=Shop"),
+    (Kind::TotpSecret, "TOTP |secret: <{32t}>"),
+    (Kind::WalletKey, "5|K{49x}"),
+    (Kind::WalletKey, "L|{51x}"),
+    (Kind::WalletKey, "S|{55t}"),
+    (Kind::WalletKey, "xpr|v9s21ZrQH143K{98x}"),
     (Kind::Password, "password=<{12s}>"),
     (Kind::Password, r#""pass|word": "<{16s}>""#),
     (Kind::Password, "DB_PASS|WORD_PROD='<{20w}>'"),
