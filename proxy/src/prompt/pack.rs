@@ -183,7 +183,9 @@ fn written(memory: &JoinedMemory<'_>, text: &str) -> String {
     let turn = &memory.latest.turn;
     // A tool's result is somebody's text of another day.
     let told = if quote::is_result(&turn.role) { Vec::new() } else { dates::relative(text, turn.time) };
-    let spoken_of: Vec<String> = told.into_iter().take(SPOKEN_OF).map(Period::written).collect();
+    // Its own day stands above the quote.
+    let others = told.into_iter().filter(|period| !period.is_only(turn.time.date_naive()));
+    let spoken_of: Vec<String> = others.take(SPOKEN_OF).map(Period::written).collect();
     let about = (!spoken_of.is_empty()).then(|| format!("of {}", spoken_of.join(", ")));
     let notes: Vec<String> = about.into_iter().chain(quote::also_on(turn.time, &memory.before)).collect();
     quote::quote(&turn.role, &notes, text)
@@ -244,6 +246,14 @@ mod tests {
             block.contains("\n[3 July 2023]\nuser (of 2 July 2023): Yesterday I signed up for pottery.\n"),
             "{block}"
         );
+    }
+
+    #[test]
+    fn the_day_of_a_quote_is_not_written_beside_it() {
+        let time = "2023-07-03T10:00:00Z".parse().unwrap();
+        let said = recalled(Turn { time, ..turn(1, "Today I fired a bowl that I made yesterday.") });
+        let block = pack(&[said], &HashSet::new(), place(200), words).unwrap().unwrap().block();
+        assert!(block.contains("user (of 2 July 2023): Today I fired"), "{block}");
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Period {
         (start < end).then_some(Self { start, end })
     }
 
+    /// Whether it is this day and no other.
+    pub(crate) fn is_only(self, day: NaiveDate) -> bool {
+        self.start == day && day.succ_opt() == Some(self.end)
+    }
+
     /// The period as it is written between people: `2 July 2023`, `July 2023`, `2023`, or its first and its last day, `3 to 9 July 2023`.
     pub(crate) fn written(self) -> String {
         let of_month = self.start.day() == 1 && self.start.checked_add_months(Months::new(1)) == Some(self.end);
