@@ -42,11 +42,11 @@ pub(crate) struct Place {
 }
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
-/// A turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is quoted by its best passage, or of
-/// that by the sentences that share most with the question, if these are worth them, and a tool's result by several passages, if
-/// these are. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
-/// question. What was said several times is quoted once, as it was said last. What a newer turn tells otherwise is quoted only where
-/// that one is quoted, too.
+/// A turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is quoted by its
+/// best passage, if that is worth them, and a tool's result by several of them, if these are; where the passage is worth them but
+/// too long, by the sentences of it that share most with the question. Of the turns that the prompt quotes already, only short ones
+/// that answer best are quoted again, close to the question. What was said several times is quoted once, as it was said last. What a
+/// newer turn tells otherwise is quoted only where that one is quoted, too.
 ///
 /// # Errors
 /// When `count` fails.
@@ -71,12 +71,16 @@ pub(crate) fn pack(
         let most = (room / 4).max(1).min(free);
         let is_long = cost > most || !place.is_worth(latest, cost);
         let (mut text, mut cost) = (whole, cost);
-        for words in latest.parts().filter(|_| is_long) {
+        for words in latest.excerpts.iter().chain(&latest.passage).filter(|_| is_long) {
             text = written(memory, words);
             cost = count(&text)? + LINE_BREAK;
             if cost <= most && place.is_worth(latest, cost) {
                 break;
             }
+        }
+        if let Some(words) = latest.sentences.as_ref().filter(|_| cost > most && place.is_worth(latest, cost)) {
+            text = written(memory, words);
+            cost = count(&text)? + LINE_BREAK;
         }
         if !place.is_worth(latest, cost) {
             continue;

@@ -132,11 +132,6 @@ impl RecallResult {
 }
 
 impl RecalledTurn {
-    /// Ways to quote it by a part of it, longest first.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &String> {
-        self.excerpts.iter().chain(&self.passage).chain(&self.sentences)
-    }
-
     fn dated(&self) -> DatedTurn<'_> {
         DatedTurn {
             role: &self.turn.role,
