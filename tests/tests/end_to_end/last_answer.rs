@@ -54,7 +54,7 @@ fn owned((role, text): (&str, &str)) -> (String, String) {
     (role.to_owned(), text.to_owned())
 }
 
-/// A task, four rounds of a thousand tokens each, what the agent suggests and what the user says to that.
+/// A task, four rounds of over a thousand tokens each, what the agent suggests and what the user says to that.
 fn worked() -> Conversation {
     let mut conversation = Conversation::new();
     conversation.raw(SYSTEM);
