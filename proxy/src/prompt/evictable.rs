@@ -24,6 +24,15 @@ pub(crate) struct Cuttable<'a> {
     pub(crate) call_pairs: &'a CallPairs,
 }
 
+/// What was said in an exchange, without its calls and their results.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LeadUp {
+    /// The user messages that it begins with.
+    pub(crate) said: Vec<usize>,
+    /// Its last round: what the assistant said in the end. Empty where it has said nothing.
+    pub(crate) answer: Vec<usize>,
+}
+
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
@@ -65,25 +74,52 @@ impl<'a> Cuttable<'a> {
     /// last exchange but the last round. An exchange within which an earlier eviction ended, at the message `cut_at`, is in two pieces.
     ///
     /// Of an exchange that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
-    /// what is left alternate then as before; its other rounds leave.
+    /// what is left alternate then as before; its other rounds leave. Of the exchanges right before the last one rounds leave by
+    /// themselves too, and then the rest: its end may not have been read yet.
     pub(crate) fn shape(self, cut_at: Option<usize>, held: &BTreeSet<usize>) -> Shape {
         let exchanges = self.call_pairs.exchanges(self.messages);
         let last = exchanges.len().saturating_sub(1);
         let mut evictables = Vec::new();
         for (number, exchange) in exchanges.iter().enumerate() {
-            let pieces = if number == last || exchange.iter().any(|index| held.contains(index)) {
+            let is_recent = number + RECENT_EXCHANGES >= last;
+            let is_held = exchange.iter().any(|index| held.contains(index));
+            let pieces = if number == last || is_held {
                 self.rounds_that_leave(exchange, held)
+            } else if is_recent {
+                self.rounds_and_rest(exchange)
             } else {
                 self.pieces(exchange, cut_at)
             };
-            let is_recent = number + RECENT_EXCHANGES >= last;
             evictables.extend(
                 pieces
                     .into_iter()
                     .filter_map(|messages| Some(Evictable { horizon: self.horizon(&messages)?, messages, is_recent })),
             );
+            // What has left before it may be known by its end.
+            if let (true, Some(horizon)) = (is_held && number != last, self.horizon(exchange)) {
+                evictables.push(Evictable { messages: Vec::new(), horizon, is_recent });
+            }
         }
         Shape { evictables }
+    }
+
+    /// What the last exchange leans on, newest first: of the exchange before it what the user said and the answer, without the
+    /// rounds between them. The same of one more exchange if tools were called in it, for it may be what the user has only
+    /// confirmed since, or if the one behind it has no answer.
+    pub(crate) fn lead_ups(self) -> Vec<LeadUp> {
+        let exchanges = self.call_pairs.exchanges(self.messages);
+        let before = exchanges.iter().rev().skip(1).take(RECENT_EXCHANGES);
+        let mut lead_ups: Vec<LeadUp> = Vec::new();
+        for exchange in before {
+            let mut rounds = self.call_pairs.tool_rounds(self.messages, exchange);
+            let answer = rounds.pop().unwrap_or_default();
+            if lead_ups.iter().all(|newer| newer.answer.is_empty()) || !rounds.is_empty() {
+                let said = exchange.len() - answer.len() - rounds.iter().map(Vec::len).sum::<usize>();
+                let said = exchange.iter().take(said).copied().collect();
+                lead_ups.push(LeadUp { said, answer });
+            }
+        }
+        lead_ups
     }
 
     /// The messages of the newest rounds in which a tool returned something, so many of them.
@@ -104,6 +140,16 @@ impl<'a> Cuttable<'a> {
         let mut rounds = self.call_pairs.tool_rounds(self.messages, exchange);
         rounds.pop();
         rounds.retain(|round| !round.iter().any(|index| held.contains(index)));
+        rounds
+    }
+
+    /// The rounds of an exchange but the last one, and what is left of it without them.
+    fn rounds_and_rest(self, exchange: &[usize]) -> Vec<Vec<usize>> {
+        let mut rounds = self.call_pairs.tool_rounds(self.messages, exchange);
+        let ends_known = rounds.pop().is_some_and(|last| self.horizon(&last).is_some());
+        rounds.retain(|round| ends_known && self.horizon(round).is_some());
+        let gone: BTreeSet<usize> = rounds.iter().flatten().copied().collect();
+        rounds.push(exchange.iter().copied().filter(|index| !gone.contains(index)).collect());
         rounds
     }
 
@@ -146,7 +192,8 @@ mod tests {
         let call_pairs = CallPairs::new(&request.messages);
         let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, call_pairs: &call_pairs };
         let evictables = cuttable.shape(None, &hold(cuttable)).evictables;
-        evictables.into_iter().map(|evictable| evictable.messages).collect()
+        let leaving = evictables.into_iter().map(|evictable| evictable.messages);
+        leaving.filter(|messages| !messages.is_empty()).collect()
     }
 
     fn chat(messages: &Value) -> ChatRequest {
@@ -187,6 +234,46 @@ mod tests {
         ]));
         let held = |cuttable: Cuttable<'_>| &cuttable.odd() | &cuttable.attached(AttachmentPolicy::Keep);
         assert_eq!(leaving(&request, held), [[1, 2], [5, 6], [8, 9]]);
+    }
+
+    #[test]
+    fn rounds_of_what_was_said_last_leave_before_the_question_and_the_answer_that_they_led_to() {
+        let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c"}]});
+        let result = json!({"role": "tool", "tool_call_id": "c", "content": "x"});
+        let (user, said) = (json!({"role": "user", "content": "a"}), json!({"role": "assistant", "content": "b"}));
+        let worked = [&user, &call, &result, &call, &result, &said].map(Clone::clone);
+        let messages = [&worked[..], &worked, &worked, std::slice::from_ref(&user)].concat();
+        let request = chat(&json!(messages));
+        let whole: Vec<usize> = (0..6).collect();
+        let first = [whole, vec![7, 8], vec![9, 10], vec![6, 11]];
+        let leaning = |cuttable: Cuttable<'_>| {
+            let last = cuttable.lead_ups().into_iter().next().unwrap();
+            [last.said, last.answer].concat().into_iter().collect()
+        };
+        let last = [vec![13, 14], vec![15, 16]];
+        assert_eq!(leaving(&request, leaning), [&first[..], &last].concat());
+        let alone = [&first[..], &last, &[vec![12, 17]]].concat();
+        assert_eq!(leaving(&request, |_| BTreeSet::new()), alone);
+    }
+
+    #[test]
+    fn a_question_leans_on_the_exchange_before_it_and_on_one_more_in_which_tools_were_called() {
+        let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c"}]});
+        let result = json!({"role": "tool", "tool_call_id": "c", "content": "x"});
+        let (user, said) = (json!({"role": "user", "content": "a"}), json!({"role": "assistant", "content": "b"}));
+        let lead_ups = |messages: &[&Value]| -> Vec<(Vec<usize>, Vec<usize>)> {
+            let request = chat(&json!(messages));
+            let call_pairs = CallPairs::new(&request.messages);
+            let cuttable = Cuttable { messages: &request.messages, prefix_ids: &[], call_pairs: &call_pairs };
+            cuttable.lead_ups().into_iter().map(|lead_up| (lead_up.said, lead_up.answer)).collect()
+        };
+        let of = |said: &[usize], answer: &[usize]| (said.to_vec(), answer.to_vec());
+        assert_eq!(lead_ups(&[&user]), []);
+        assert_eq!(lead_ups(&[&said, &user]), [of(&[], &[0])]);
+        assert_eq!(lead_ups(&[&user, &said, &user, &said, &user]), [of(&[2], &[3])]);
+        assert_eq!(lead_ups(&[&user, &said, &user, &user, &call, &result]), [of(&[2], &[]), of(&[0], &[1])]);
+        let confirmed = [&user, &call, &result, &said, &user, &said, &user];
+        assert_eq!(lead_ups(&confirmed), [of(&[4], &[5]), of(&[0], &[3])]);
     }
 
     #[test]

@@ -21,14 +21,14 @@ pub(crate) struct EvictionLimits {
 /// How a conversation may be cut: evictables that leave together, oldest first. What is in none of them stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
-    /// Whole exchanges but the last one, then the rounds of the last exchange but the last round.
+    /// Whole exchanges, the newest ones in rounds, then the rounds of the last exchange but the last round.
     pub(crate) evictables: Vec<Evictable>,
 }
 
 /// Messages that leave together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Evictable {
-    /// Their indices, ascending.
+    /// Their indices, ascending. None at the end of an exchange that stays, where an eviction may end as well.
     pub(crate) messages: Vec<usize>,
     /// The last of them that has a prefix id; an eviction that ends here is known by it.
     pub(crate) horizon: usize,

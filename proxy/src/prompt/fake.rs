@@ -14,7 +14,7 @@ use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
 use crate::telemetry::stopwatch::Stopwatch;
 
-/// A memory that has read everything, unless it is said to have read nothing, and recalls the same turns for every question.
+/// A memory that has read everything but what it is said not to have, and recalls the same turns for every question.
 #[derive(Default)]
 pub(super) struct FakeMemory {
     /// What is recalled, best first.
@@ -29,6 +29,8 @@ pub(super) struct FakeMemory {
     pub(super) refusal: Option<&'static str>,
     /// Has not read a turn yet.
     pub(super) has_read_nothing: bool,
+    /// Turns that it has not read yet.
+    pub(super) unread: HashSet<TurnId>,
     /// Finds nothing that is near enough to any question.
     pub(super) abstains: bool,
     /// Never answers a question.
@@ -82,7 +84,7 @@ impl PromptMemory for FakeMemory {
     }
 
     async fn already_read(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
-        Ok(turns.iter().copied().filter(|_| !self.has_read_nothing).collect())
+        Ok(turns.iter().copied().filter(|turn| !self.has_read_nothing && !self.unread.contains(turn)).collect())
     }
 
     async fn main_points(&self, _: &Scope, ids: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {

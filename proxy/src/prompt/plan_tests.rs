@@ -18,6 +18,8 @@ use crate::http::identity::Identity;
 use crate::memory::{RecalledTurn, turns};
 use crate::openai::recall_tool::DEFINITION;
 
+#[path = "lead_up_tests.rs"]
+mod lead_up;
 #[path = "shortening_tests.rs"]
 mod shortening;
 

@@ -32,6 +32,7 @@ mod import;
 mod isolation;
 mod languages;
 mod large_requests;
+mod last_answer;
 mod long_results;
 mod mcp;
 mod memory_api;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use mainpoint_store::PrefixId;
 
 use super::Draft;
+use super::bounds::Division;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::request::Message;
@@ -53,20 +54,38 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that holds for this request: a new one, that of an earlier request, or none. Nothing newer than one of the
     /// messages `unread` leaves.
     pub(super) async fn eviction(&self, unread: &BTreeSet<usize>) -> Result<Option<Eviction>, MemoryError> {
-        let (current, situation, cuts) = block_in_place_if_large(self.size(), || {
+        let (current, situation, division, cuts) = block_in_place_if_large(self.size(), || {
             let current = self.current();
             let situation = self.situation(current.as_ref())?;
-            let cuts = self.cuts(unread, current.as_ref(), situation)?;
-            Ok::<_, MemoryError>((current, situation, cuts))
+            let division = self.division(current.as_ref(), situation)?;
+            let cuts = self.cuts(division, unread, current.as_ref(), situation)?;
+            Ok::<_, MemoryError>((current, situation, division, cuts))
         })?;
         let limits = EvictionLimits::new(&self.planner.config);
         let Some((cut, balance)) = limits.choose(situation, &cuts, &self.planner.prices) else {
             return Ok(current);
         };
-        match self.shortening(current.as_ref(), situation, cut).await? {
+        let leaving = division.shape.dropped(cut.horizon);
+        match self.shortening(current.as_ref(), situation, cut, &leaving).await? {
             Some(shortened) => Ok(Some(shortened)),
-            None => Ok(Some(block_in_place_if_large(self.size(), || self.evict(cut, balance)))),
+            None => Ok(Some(block_in_place_if_large(self.size(), || self.evict(division, cut, balance)))),
         }
+    }
+
+    /// How the conversation is cut, if it is: what the question leans on stays, unless the prompt is over the budget and only comes
+    /// within it without.
+    fn division(&self, current: Option<&Eviction>, situation: Situation) -> Result<&Division, MemoryError> {
+        let budget = self.planner.config.budget_tokens;
+        let first = &self.bounds.division;
+        let Some(last) = self.bounds.last_resort.as_ref().filter(|_| situation.tokens > budget) else {
+            return Ok(first);
+        };
+        // What has not been read is read soon; what was said last would be gone for good.
+        let comes_within = |division: &Division| {
+            let cuts = self.cuts(division, &BTreeSet::new(), current, situation)?;
+            Ok::<_, MemoryError>(cuts.iter().any(|cut| cut.after <= budget))
+        };
+        Ok(if comes_within(first)? || !comes_within(last)? { first } else { last })
     }
 
     /// What earlier requests let leave and shortened, with what has left since then.
@@ -136,21 +155,17 @@ impl<M: PromptMemory> Draft<'_, M> {
             tokio::task::yield_now().await;
         }
         Ok(block_in_place_if_large(self.size(), || {
-            let movable = self.movable();
+            let movable = self.bounds.movable();
             let is_read = |at: usize| prepared.turn_id(at).is_some_and(|id| read.contains(&id));
             let spoken = prepared.spoken.iter().enumerate();
             spoken.filter(|(at, index)| movable.contains(index) && !is_read(*at)).map(|(_, index)| *index).collect()
         }))
     }
 
-    /// The messages that do not stay whatever happens.
-    fn movable(&self) -> BTreeSet<usize> {
-        self.bounds.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect()
-    }
-
     /// What else may leave.
     fn cuts(
         &self,
+        division: &Division,
         unread: &BTreeSet<usize>,
         current: Option<&Eviction>,
         situation: Situation,
@@ -159,23 +174,28 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut after = situation.tokens;
         if let Some(eviction) = current {
             // What has left and stays from now on comes back.
-            for index in eviction.dropped.difference(&self.movable()) {
+            for index in eviction.dropped.difference(&division.movable()) {
                 after += self.cost(*index)?;
             }
         }
-        let mut cuts = Vec::new();
-        for evictable in &self.bounds.shape.evictables {
-            if evictable.messages.iter().all(gone) {
-                continue;
-            }
-            if evictable.messages.iter().any(|index| unread.contains(index)) {
+        // Of evictions on one chain the one that ends last holds, so that a new one ends behind it.
+        let former = self.recorded.eviction.as_ref().map(|eviction| eviction.horizon);
+        let (mut cuts, mut frees) = (Vec::new(), false);
+        for evictable in &division.shape.evictables {
+            let leaves = |index: &&usize| !gone(index);
+            let mut leaving = evictable.messages.iter().filter(leaves).peekable();
+            if leaving.peek().is_some() && evictable.messages.iter().any(|index| unread.contains(index)) {
                 break;
             }
             self.prepared.deadline.check()?;
-            for index in evictable.messages.iter().filter(|index| !gone(index)) {
+            for index in leaving {
                 after = after.saturating_sub(self.cost(*index)?);
+                frees = true;
             }
-            cuts.push(Cut { horizon: evictable.horizon, after, is_deep: evictable.is_recent });
+            if frees && former.is_none_or(|former| evictable.horizon > former) {
+                cuts.push(Cut { horizon: evictable.horizon, after, is_deep: evictable.is_recent });
+                frees = false;
+            }
         }
         Ok(cuts)
     }
@@ -190,9 +210,9 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
     }
 
-    fn evict(&self, cut: Cut, balance: Balance) -> Eviction {
-        let dropped = self.bounds.shape.dropped(cut.horizon);
-        let held = self.bounds.held.difference(&self.bounds.odd).take_while(|index| **index <= cut.horizon);
+    fn evict(&self, division: &Division, cut: Cut, balance: Balance) -> Eviction {
+        let dropped = division.shape.dropped(cut.horizon);
+        let held = division.held.difference(&self.bounds.odd).take_while(|index| **index <= cut.horizon);
         let held = held.filter_map(|index| self.prepared.prefix_ids.get(*index).copied().flatten()).collect();
         let shortened = self.shortened_beside(&dropped);
         Eviction {

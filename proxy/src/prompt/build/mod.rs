@@ -133,7 +133,7 @@ pub(crate) async fn revise<M: PromptMemory>(
             return Ok(Revised::default());
         }
         let bounds = match leaves {
-            true => block_in_place_if_large(size, || Bounds::new(prepared, &recorded, planner.config.attachments)),
+            true => block_in_place_if_large(size, || Bounds::new(prepared, &recorded, &planner.config)),
             false => Bounds::default(),
         };
         let replaced = Mutex::default();

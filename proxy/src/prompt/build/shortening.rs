@@ -38,17 +38,19 @@ impl LongResult {
 }
 
 impl<M: PromptMemory> Draft<'_, M> {
-    /// The prompt with old results shortened, in the place of the eviction `cut`; `None` where that is no good.
+    /// The prompt with old results shortened, in the place of the eviction `cut`, with which `leaving` would leave; `None` where
+    /// that is no good.
     pub(super) async fn shortening(
         &self,
         current: Option<&Eviction>,
         situation: Situation,
         cut: Cut,
+        leaving: &BTreeSet<usize>,
     ) -> Result<Option<Eviction>, MemoryError> {
         if !self.planner.config.shorten_tool_results {
             return Ok(None);
         }
-        let long = block_in_place_if_large(self.size(), || self.long_results(current, cut.horizon));
+        let long = block_in_place_if_large(self.size(), || self.long_results(current, leaving));
         let Some(first) = long.first().map(|result| result.index) else {
             return Ok(None);
         };
@@ -99,10 +101,9 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok((turns, points))
     }
 
-    /// The long results that would leave with an eviction that ends at `horizon`, oldest first.
-    fn long_results(&self, current: Option<&Eviction>, horizon: usize) -> Vec<LongResult> {
+    /// The long results among the messages `leaving`, oldest first.
+    fn long_results(&self, current: Option<&Eviction>, leaving: &BTreeSet<usize>) -> Vec<LongResult> {
         let prepared = self.prepared;
-        let leaving = self.bounds.shape.dropped(horizon);
         let newest = Cuttable::new(prepared).newest_results(KEPT_ROUNDS);
         let may_be_shortened = |index: &usize| {
             let is_there = current.is_none_or(|eviction| !eviction.dropped.contains(index));

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "the number of cases is to be seen")]
 
+mod growth;
 mod odd;
 mod scale;
 
@@ -143,7 +144,7 @@ impl Laws {
             return Ok(None);
         };
         let cuttable = Cuttable::new(&prepared);
-        let held = &cuttable.odd() | &cuttable.attached(policy(choice));
+        let held = held(cuttable, choice);
         let shape = cuttable.shape(None, &held);
         let Some(count) = std::num::NonZeroU64::new(shape.evictables.len() as u64) else {
             return Ok(None);
@@ -203,6 +204,15 @@ impl Laws {
         }
         Ok(1)
     }
+}
+
+/// What stays: in some conversations also what was said right before the question.
+fn held(cuttable: Cuttable<'_>, choice: u64) -> BTreeSet<usize> {
+    let mut held = &cuttable.odd() | &cuttable.attached(policy(choice));
+    if choice >> 20 & 1 == 1 {
+        held.extend(cuttable.lead_ups().into_iter().flat_map(|lead_up| [lead_up.said, lead_up.answer].concat()));
+    }
+    held
 }
 
 /// Which attachments stay.
