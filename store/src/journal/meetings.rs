@@ -78,7 +78,9 @@ fn find(
                 continue;
             }
             let fit = meeting.fit(|_, _| false);
-            is_settled |= fit.is_some_and(|fit| fit.run >= ENOUGH || (fit.is_whole && fit.is_strong()));
+            // Whoever asks the same as another one did may be at the end of another conversation, behind an earlier turn.
+            let is_asked = matches!(kind, TurnKind::Said | TurnKind::Telling);
+            is_settled |= fit.is_some_and(|fit| fit.is_decided() || (fit.run >= ENOUGH && fit.is_end && !is_asked));
             certain = certain.max(fit);
             found.push(meeting);
         }
@@ -94,8 +96,7 @@ fn find(
 /// Whether a meeting tells a conversation, whatever the turns say that are not the same, and another one does not count less beside
 /// what is certain.
 fn may_be_meant(meeting: &Meeting, certain: Option<Fit>) -> bool {
-    let is_decided = certain.is_some_and(Fit::is_strong);
-    let counts = |fit: Option<Fit>| fit.is_some_and(|fit| fit.is_strong() || !is_decided);
+    let counts = |fit: Option<Fit>| fit.is_some_and(|fit| fit.counts_beside(certain));
     counts(meeting.fit(|_, _| false)) || counts(meeting.fit(|_, _| true))
 }
 
@@ -115,7 +116,17 @@ fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlac
         beside.push(known);
     }
     let after = lineage.count_after(place, 2)?;
-    Ok(Meeting { at: turns.len().saturating_sub(1), place, beside, after, new: 0, new_answers: 0, absent: Vec::new() })
+    Ok(Meeting {
+        at: turns.len().saturating_sub(1),
+        place,
+        line: lineage.ends(place)?,
+        beside,
+        after,
+        new: 0,
+        new_answers: 0,
+        absent: Vec::new(),
+        is_crowded: false,
+    })
 }
 
 /// The places of those of `turns`, up to a meeting, that the conversation has nowhere.
