@@ -32,9 +32,8 @@ pub(crate) struct Meeting {
     pub(crate) new_answers: usize,
     /// Places in the request of turns before the meeting that the conversation has nowhere before it.
     pub(crate) absent: Vec<usize>,
-    /// Whether conversations that have the turn were not looked at, and each turn of the run is said in others, too: nobody knows
-    /// whether one of those fits as well.
-    pub(crate) is_crowded: bool,
+    /// Whether other conversations may fit as well that were not looked at, since they have all that this one and the request have.
+    pub(crate) is_common: bool,
 }
 
 /// What a conversation has where a request has a turn.
@@ -136,9 +135,8 @@ impl Meeting {
             true => self.of_beginning(run)?,
             false => self.of_other(run)?,
         };
-        let is_crowded = self.is_crowded && strength < Strength::Whole && strength > Strength::Beginning;
         let (is_exact, is_end) = (run.restated == 0, self.reaches_end());
-        (!is_crowded).then_some(Fit { strength, run: run.length(), is_exact, is_end, is_whole, at: self.at })
+        Some(Fit { strength, run: run.length(), is_exact, is_end, is_whole, at: self.at })
     }
 
     /// For a run that is the beginning of both.
@@ -185,7 +183,8 @@ impl Meeting {
         self.new_answers == 0 && (self.after == 0 || (self.after == 1 && meets_answer))
     }
 
-    /// Whether all that is left of the conversation is the long answer that it ends with, before a new question.
+    /// Whether all that is left of the conversation is the long answer that it ends with, before a new question. One that is said
+    /// elsewhere is common.
     fn is_lone_answer(&self, run: &Run) -> bool {
         let is_alone = self.at == 0 && run.same == 1 && run.answers == 1 && run.telling == 1;
         is_alone && self.after == 0 && self.new > 0 && self.new_answers == 0
@@ -256,8 +255,9 @@ pub(crate) fn best(meetings: &[Meeting], says_again: impl Fn(usize, TurnId) -> b
     // Of equal ones the last is found.
     let (fit, meeting, run) = fits.iter().rev().max_by_key(|(fit, ..)| *fit)?;
     let may_be_several = matches!(fit.strength, Strength::Window | Strength::Behind);
+    // What is common has rivals that were not looked at.
     let is_rival = |(other, at, _): &(Fit, &Meeting, Run)| other.class() == fit.class() && at.is_elsewhere(meeting);
-    if may_be_several && fits.iter().any(is_rival) {
+    if may_be_several && (meeting.is_common || fits.iter().any(is_rival)) {
         return None;
     }
     Some(MeetingPoint {
