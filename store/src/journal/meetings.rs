@@ -75,6 +75,9 @@ fn find(
                 continue;
             }
             meeting.absent = absent(&lineage, up_to, &meeting)?;
+            if !may_be_meant(&meeting, certain) {
+                continue;
+            }
             meeting.is_common = (is_cut_off || at == 0) && is_common(&places, scope, up_to, &meeting)?;
             let fit = meeting.fit(|_, _| false);
             // Whoever asks the same as another one did may be at the end of another conversation, behind an earlier turn.
