@@ -138,8 +138,8 @@ proptest! {
         is_own in prop::collection::vec((any::<bool>(), any::<bool>()), 10), turns in prop::collection::vec(0..2_usize, 10),
         window in 2..9_usize,
     ) {
-        // Shared lines are long or short; own ones are from 41 on in one chat, from 61 on in the other.
-        let line = |at: usize| if at % 4 < 2 { 1 + u8::try_from(at).unwrap() } else { 91 + u8::try_from(at % 2).unwrap() };
+        // Shared lines are long or short, and each is said once; own ones are from 41 on in one chat, from 61 on in the other.
+        let line = |at: usize| u8::try_from(at).unwrap() + if at % 4 < 2 { 1 } else { 91 };
         let chat = |own: u8, is_own: fn(&(bool, bool)) -> bool, all: &[(bool, bool)]| -> Vec<u8> {
             let lines = all.iter().enumerate();
             lines.map(|(at, flags)| if is_own(flags) { own + u8::try_from(at).unwrap() } else { line(at) }).collect()
