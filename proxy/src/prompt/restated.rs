@@ -18,43 +18,48 @@ pub(super) fn says_again(known: &str, new: &str) -> bool {
     known == new || is_restated(known, new) || is_part(known, new) || is_part(new, known)
 }
 
-/// Whether a text is the beginning or the end of a longer one, in lines or words of its own, or a long one is anywhere in it.
+/// Whether a text is in a longer one with something before or behind it, in lines of its own, or behind a label: whoever goes on in
+/// the same line says something else.
 fn is_part(part: &str, whole: &str) -> bool {
     let (part, whole) = (part.trim(), whole.trim());
     if part.is_empty() || part.len() > whole.len() {
         return false;
     }
-    let is_short = part.len() < SHORTEST_PART;
-    let ends_apart = |before: &str| match is_short {
-        true => before.is_empty() || is_head_of_line(before),
-        false => before.is_empty() || before.ends_with(char::is_whitespace),
+    let begins_apart = |before: &str| before.is_empty() || is_head_of_line(before);
+    let ends_apart = |after: &str| after.is_empty() || after.trim_start_matches([' ', '\t', '\r']).starts_with('\n');
+    let is_long = part.len() >= SHORTEST_PART;
+    // In its line a longer one may be behind the end of a sentence and a label, as in `Use all of this. Question: `.
+    let is_behind_label = |before: &str| is_long && before.trim_end_matches(' ').ends_with([':', '：']);
+    let is_end = whole.strip_suffix(part).is_some_and(|before| begins_apart(before) || is_behind_label(before));
+    let is_beginning = || whole.strip_prefix(part).is_some_and(ends_apart);
+    let is_between = |(at, _): (usize, &str)| {
+        let before = whole.get(..at).unwrap_or_default();
+        let after = whole.get(at + part.len()..).unwrap_or_default();
+        (is_long && begins_apart(before) && ends_apart(after)) || is_tagged(before, after)
     };
-    let begins_apart = |after: &str| after.is_empty() || after.starts_with(char::is_whitespace);
-    let is_end = whole.strip_suffix(part).is_some_and(ends_apart);
-    // Whoever goes on in the same line says something else.
-    let is_beginning = || whole.strip_prefix(part).is_some_and(|after| after.trim_start_matches(' ').starts_with('\n'));
-    let is_within = || {
-        let (before, after) = whole.split_once(part)?;
-        Some(part.len() >= LONG_PART && ends_apart(before) && begins_apart(after))
-    };
-    is_end || is_beginning() || is_within().unwrap_or_default()
+    is_end || is_beginning() || whole.match_indices(part).take(MOST_PLACES).any(is_between)
 }
 
-/// Bytes of the longest date and time.
-const LONGEST_CLOCK: usize = 120;
 /// Whether a text ends with a line break, or with a label in a line of its own, as in `Question: `.
 fn is_head_of_line(text: &str) -> bool {
     let label = text.rsplit_once('\n').map(|(_, line)| line.trim());
     label.is_some_and(|label| label.is_empty() || (label.len() <= LONGEST_LABEL && label.ends_with([':', '：'])))
 }
 
-/// Bytes of a text from which on another one says it if it ends with it. Shorter ones have a line of their own there: many end with
-/// "thanks".
+/// Whether what is between two texts is all that a tag is around.
+fn is_tagged(before: &str, after: &str) -> bool {
+    before.trim_end().ends_with('>') && after.trim_start().starts_with("</")
+}
+
+/// Bytes of the longest date and time.
+const LONGEST_CLOCK: usize = 120;
+/// Bytes of a text from which on another one may say it that has a label in front of it and more in that line, or lines before and
+/// behind it. Many end with "thanks".
 const SHORTEST_PART: usize = 12;
-/// Bytes of what stands in front of a short question in its line.
+/// Bytes of what stands in front of a question in its line.
 const LONGEST_LABEL: usize = 40;
-/// Bytes from which on it may stand anywhere.
-const LONG_PART: usize = 40;
+/// Places of a text in a longer one that are looked at.
+const MOST_PLACES: usize = 16;
 
 /// What is left of two texts without the signs with which both begin and end. Nothing that may be of one date is taken apart.
 fn differing<'a>(one: &'a str, other: &'a str) -> (&'a str, &'a str) {
@@ -276,6 +281,12 @@ mod tests {
             ("Context:\n- one\n- two\nQuestion: Why?", "Why?"),
             ("文書: 一つ\n質問：なぜ？", "なぜ？"),
             ("Why?\n\nDocuments:\n- one\n- two", "Why?"),
+            ("<context>\nThe sky is high.\n</context>\n\n<user_query>\nWhy?\n</user_query>\n", "Why?"),
+            ("<docs>one</docs><query>Why is the sky red?</query>", "Why is the sky red?"),
+            ("Use everything in <context></context> when answering. User: Why is the sky red?", "Why is the sky red?"),
+            ("Answer this: Where is the cat now?", "Where is the cat now?"),
+            ("Context:\n- one\nQuestion: Where is the cat?\n\nHelpful answer:", "Where is the cat?"),
+            ("Where is the cat?\r\n\r\nDocuments:\r\n- one", "Where is the cat?"),
             ("It is 14:03. Where is the cat?", "It is 14:04. Where is the cat?"),
             ("the same words", "the same words"),
         ] {
@@ -290,6 +301,14 @@ mod tests {
             ("Here is a document: Contract with Brandt.", "Here is a document: Minutes of the choir."),
             ("Draft a note to my boss, please. I resign.", "Draft a note to my landlord, please."),
             ("Where is the cat now? And the dog?", "Where is the cat now?"),
+            ("Where is the cat now? (phone)", "Where is the cat now?"),
+            (
+                "Why does the sky turn red in the evening, please? (phone)",
+                "Why does the sky turn red in the evening, please?",
+            ),
+            ("(phone) Why does the sky turn red in the evening?", "Why does the sky turn red in the evening?"),
+            ("I like figs. Where is the cat now?", "Where is the cat now?"),
+            ("One\nthanks\ntwo", "thanks"),
             ("I like figs. OK, thanks", "thanks"),
             ("I like figs.\nOK, thanks", "thanks"),
             ("Answer this: thanks", "thanks"),

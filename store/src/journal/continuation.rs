@@ -8,10 +8,10 @@
 //! Two chats that are taken for one are worse than one that is taken for two, so that what is left open by the rule is another
 //! conversation.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 
 use super::conversations::MeetingPoint;
-use crate::records::{ConversationId, TurnId, TurnKind, TurnPlace};
+use crate::records::{TurnId, TurnKind, TurnPlace};
 
 /// A request beside a conversation, back from a turn that both have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct Meeting {
     pub(crate) at: usize,
     /// Its place in the conversation.
     pub(crate) place: TurnPlace,
+    /// This place, and those after which its conversation and the ones before began.
+    pub(crate) line: Vec<TurnPlace>,
     /// What the conversation has for the request's turns, from `at` back without a break, as far as the two were compared.
     pub(crate) beside: Vec<Beside>,
     /// How many turns the conversation has after the meeting; those after the second are not counted.
@@ -30,6 +32,8 @@ pub(crate) struct Meeting {
     pub(crate) new_answers: usize,
     /// Places in the request of turns before the meeting that the conversation has nowhere before it.
     pub(crate) absent: Vec<usize>,
+    /// Whether other conversations may fit as well that were not looked at, since they have all that this one and the request have.
+    pub(crate) is_common: bool,
 }
 
 /// What a conversation has where a request has a turn.
@@ -43,16 +47,18 @@ pub(crate) enum Beside {
     Other(u32, TurnId),
 }
 
-/// How well a request goes on with a conversation; of several the greatest is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How well a request goes on with a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fit {
     strength: Strength,
     /// Turns in a row that both have.
     pub(crate) run: usize,
-    /// Whether the run is the beginning of both.
-    pub(crate) is_whole: bool,
     /// Whether no turn of the run only says again what another one said.
     is_exact: bool,
+    /// Whether the conversation has nothing after the run that the request has not, and would have nothing else of it.
+    pub(crate) is_end: bool,
+    /// Whether the run is the beginning of both.
+    is_whole: bool,
     /// Where it ends in the request.
     at: usize,
 }
@@ -62,10 +68,12 @@ pub(crate) struct Fit {
 enum Strength {
     /// It is the beginning of both, without an answer, and the conversation goes on otherwise.
     Beginning,
-    /// It is short and the conversation's end. Stock phrases end many conversations: if several have it, none is meant.
-    End,
-    /// It is the beginning of both, or long.
-    Strong,
+    /// Something is in front that the conversation has not, and that may stand for what the request lacks.
+    Behind,
+    /// Whatever is in front is the conversation's as well.
+    Window,
+    /// It is the beginning of both: the conversation has nothing before it that another chat could be told.
+    Whole,
 }
 
 impl Fit {
@@ -74,9 +82,37 @@ impl Fit {
         self.is_whole && self.is_exact
     }
 
-    /// Whether no other conversation counts that shares less.
-    pub(crate) fn is_strong(self) -> bool {
-        self.strength == Strength::Strong
+    /// Whether the request begins as the conversation does: none counts that begins otherwise.
+    pub(crate) fn is_decided(self) -> bool {
+        self.strength == Strength::Whole
+    }
+
+    /// Whether it may be the best one, or as good as that one, where there is another one.
+    pub(crate) fn counts_beside(self, other: Option<Self>) -> bool {
+        other.is_none_or(|other| self.class() >= other.class())
+    }
+
+    /// Fits with greater ones are better. Of two with equal ones none is better, unless the run is the beginning.
+    fn class(self) -> (Strength, bool, bool, usize) {
+        match self.strength {
+            Strength::Whole | Strength::Beginning => (self.strength, false, false, 0),
+            // What is in front is of no one else's, so that a longer run says no more.
+            Strength::Window => (self.strength, self.is_exact, self.is_end, 0),
+            Strength::Behind => (self.strength, self.is_exact, self.is_end, self.run),
+        }
+    }
+}
+
+impl PartialOrd for Fit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Fit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let within = |fit: &Self| (fit.run, fit.is_exact, fit.is_end, fit.at, fit.is_whole);
+        self.class().cmp(&other.class()).then_with(|| within(self).cmp(&within(other)))
     }
 }
 
@@ -99,16 +135,18 @@ impl Meeting {
             true => self.of_beginning(run)?,
             false => self.of_other(run)?,
         };
-        let is_exact = run.restated == 0;
-        Some(Fit { strength, run: run.same + run.restated, is_whole, is_exact, at: self.at })
+        let (is_exact, is_end) = (run.restated == 0, self.reaches_end());
+        Some(Fit { strength, run: run.length(), is_exact, is_end, is_whole, at: self.at })
     }
 
     /// For a run that is the beginning of both.
     fn of_beginning(&self, run: &Run) -> Option<Strength> {
         match () {
-            () if run.answers > 0 => Some(Strength::Strong),
-            () if run.restated > 0 => of_end(run, run.routine > 0 && self.after == 0),
-            () if self.after == 0 => Some(Strength::Strong),
+            () if run.answers > 0 => Some(Strength::Whole),
+            () if run.restated > 0 => {
+                (run.routine > 0 && self.after == 0 && run.length() >= SHORT).then_some(Strength::Window)
+            }
+            () if self.after == 0 => Some(Strength::Whole),
             () => Some(Strength::Beginning),
         }
     }
@@ -119,15 +157,9 @@ impl Meeting {
         let (unknown, uncovered) = (absent_before(run.begins_at), absent_before(run.covered_from));
         if unknown == 0 {
             // A window that has slid. Its first message may have stayed, which is said elsewhere in the conversation.
-            let meets_answer = matches!(self.beside.first(), Some(Beside::Same(_, kind)) if kind.is_answer());
-            // A question that was never answered may have been put otherwise.
-            let reaches_end = self.after == 0 || (self.after == 1 && meets_answer);
             let has_reply = run.answers > 0 || run.routine > 0;
-            return match has_reply && (run.covered_from == 0 || run.begin > 0) {
-                true if run.is_long() => Some(Strength::Strong),
-                true => of_end(run, reaches_end && self.new_answers == 0),
-                false => None,
-            };
+            let is_enough = run.is_long() || (self.reaches_end() && run.length() >= SHORT) || self.is_lone_answer(run);
+            return (has_reply && (run.covered_from == 0 || run.begin > 0) && is_enough).then_some(Strength::Window);
         }
         // Something stands for the beginning that the request lacks. Nobody knows what stood where turns were deleted.
         let lacks = if uncovered == 0 { usize::MAX } else { run.begin as usize };
@@ -135,12 +167,35 @@ impl Meeting {
         let is_much_less = is_less && uncovered.saturating_mul(2) < lacks;
         let has_no_others = uncovered == 0 || self.new_answers == 0;
         // Examples come with other first words and go on with other questions.
-        match self.new {
-            1.. if run.is_long() => (is_less && self.after == 0).then_some(Strength::Strong),
-            1.. => of_end(run, is_much_less && run.said >= SHORT && self.after == 0 && has_no_others),
+        let is_enough = match self.new {
+            1.. if run.is_long() => is_less && self.after == 0,
+            1.. => is_much_less && run.length() >= SHORT && run.said >= SHORT && self.after == 0 && has_no_others,
             // What was sent is sent again.
-            0 => (is_much_less && run.is_long() && run.telling >= 2 && self.after <= 1).then_some(Strength::Strong),
-        }
+            0 => is_much_less && run.is_long() && run.telling >= 2 && self.after <= 1,
+        };
+        is_enough.then_some(Strength::Behind)
+    }
+
+    /// Whether the conversation ends with the meeting and has no answer to come. A question that was never answered may have been
+    /// put otherwise.
+    fn reaches_end(&self) -> bool {
+        let meets_answer = matches!(self.beside.first(), Some(Beside::Same(_, kind)) if kind.is_answer());
+        self.new_answers == 0 && (self.after == 0 || (self.after == 1 && meets_answer))
+    }
+
+    /// Whether all that is left of the conversation is the long answer that it ends with, before a new question. One that is said
+    /// elsewhere is common.
+    fn is_lone_answer(&self, run: &Run) -> bool {
+        let is_alone = self.at == 0 && run.same == 1 && run.answers == 1 && run.telling == 1;
+        is_alone && self.after == 0 && self.new > 0 && self.new_answers == 0
+    }
+
+    /// Whether neither of two places comes before the other one.
+    fn is_elsewhere(&self, other: &Self) -> bool {
+        let is_before = |place: TurnPlace, line: &[TurnPlace]| {
+            line.iter().any(|end| end.conversation == place.conversation && end.position >= place.position)
+        };
+        !is_before(self.place, &other.line) && !is_before(other.place, &self.line)
     }
 
     /// The turns whose words decide where the run begins, with the places in the request that are beside them.
@@ -179,42 +234,38 @@ impl Meeting {
     }
 }
 
-/// For a short run.
-fn of_end(run: &Run, is_end: bool) -> Option<Strength> {
-    (is_end && run.same + run.restated >= SHORT).then_some(Strength::End)
-}
-
 /// Turns whose words decide which of several meetings is meant; none where that is decided without.
 pub(crate) fn undecided(meetings: &[Meeting]) -> Vec<TurnId> {
     let certain = meetings.iter().filter_map(|meeting| meeting.fit(|_, _| false)).max();
-    let strong = certain.filter(|fit| fit.is_strong());
-    let open = meetings.iter().filter(|meeting| meeting.fit(|_, _| true) > strong);
+    let open = meetings.iter().filter(|meeting| meeting.fit(|_, _| true) > certain);
     let mut turns: Vec<TurnId> = open.flat_map(Meeting::others).map(|(_, known)| known).collect();
     turns.sort_unstable();
     turns.dedup();
     turns
 }
 
-/// The meeting that fits best; of several the first, which is that with the newest conversation.
+/// The meeting that fits best; none if others in other conversations fit as well, unless it is the beginning: of several that begin
+/// alike the first is meant, which is that with the newest conversation.
 pub(crate) fn best(meetings: &[Meeting], says_again: impl Fn(usize, TurnId) -> bool) -> Option<MeetingPoint> {
     let fits = meetings.iter().filter_map(|meeting| {
         let run = meeting.run(&says_again);
         Some((meeting.fit_of(&run)?, meeting, run))
     });
-    let mut fits: Vec<(Fit, &Meeting, Run)> = fits.collect();
-    let ends = fits.iter().filter(|(fit, ..)| fit.strength == Strength::End);
-    let conversations: HashSet<ConversationId> = ends.map(|(_, meeting, _)| meeting.place.conversation).collect();
-    if conversations.len() > 1 {
-        fits.retain(|(fit, ..)| fit.strength != Strength::End);
-    }
+    let fits: Vec<(Fit, &Meeting, Run)> = fits.collect();
     // Of equal ones the last is found.
-    let best = fits.into_iter().rev().max_by_key(|(fit, ..)| *fit);
-    best.map(|(fit, meeting, run)| MeetingPoint {
+    let (fit, meeting, run) = fits.iter().rev().max_by_key(|(fit, ..)| *fit)?;
+    let may_be_several = matches!(fit.strength, Strength::Window | Strength::Behind);
+    // What is common has rivals that were not looked at.
+    let is_rival = |(other, at, _): &(Fit, &Meeting, Run)| other.class() == fit.class() && at.is_elsewhere(meeting);
+    if may_be_several && (meeting.is_common || fits.iter().any(is_rival)) {
+        return None;
+    }
+    Some(MeetingPoint {
         at: meeting.at,
         place: meeting.place,
         begins_at: run.begins_at,
         is_whole: fit.is_exact(),
-        is_telling: fit.is_strong() || run.telling + run.restated > 0,
+        is_telling: fit.is_decided() || (run.telling + run.restated > 0 && run.length() >= SHORT),
     })
 }
 
@@ -244,6 +295,10 @@ struct Run {
 }
 
 impl Run {
+    fn length(&self) -> usize {
+        self.same + self.restated
+    }
+
     fn is_long(&self) -> bool {
         self.said >= LONG && self.telling + self.restated > 0
     }

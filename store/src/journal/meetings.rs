@@ -5,12 +5,12 @@
 
 use std::collections::HashSet;
 
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTable};
 
 use super::Journal;
 use super::continuation::{Beside, Fit, Meeting};
 use super::lineage::{Lineage, Walk};
-use super::rows::{GONE, PLACES, every_place};
+use super::rows::{GONE, PLACES, PlaceKey, every_place};
 use crate::error::StoreError;
 use crate::records::{ConversationId, Scope, TurnId, TurnKind, TurnPlace};
 
@@ -57,6 +57,7 @@ fn find(
     for (at, kind) in kinds.iter().enumerate().take(turns.len()).rev() {
         let (Some(turn), Some(up_to)) = (turns.get(at), turns.get(..=at)) else { continue };
         let mut is_known = false;
+        let is_cut_off = places.range(every_place(scope.as_str(), turn))?.nth(PLACES_TRIED).is_some();
         for entry in places.range(every_place(scope.as_str(), turn))?.rev().take(PLACES_TRIED) {
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
@@ -77,8 +78,11 @@ fn find(
             if !may_be_meant(&meeting, certain) {
                 continue;
             }
+            meeting.is_common = (is_cut_off || at == 0) && is_common(&places, scope, up_to, &meeting)?;
             let fit = meeting.fit(|_, _| false);
-            is_settled |= fit.is_some_and(|fit| fit.run >= ENOUGH || (fit.is_whole && fit.is_strong()));
+            // Whoever asks the same as another one did may be at the end of another conversation, behind an earlier turn.
+            let is_asked = matches!(kind, TurnKind::Said | TurnKind::Telling);
+            is_settled |= fit.is_some_and(|fit| fit.is_decided() || (fit.run >= ENOUGH && fit.is_end && !is_asked));
             certain = certain.max(fit);
             found.push(meeting);
         }
@@ -94,9 +98,36 @@ fn find(
 /// Whether a meeting tells a conversation, whatever the turns say that are not the same, and another one does not count less beside
 /// what is certain.
 fn may_be_meant(meeting: &Meeting, certain: Option<Fit>) -> bool {
-    let is_decided = certain.is_some_and(Fit::is_strong);
-    let counts = |fit: Option<Fit>| fit.is_some_and(|fit| fit.is_strong() || !is_decided);
+    let counts = |fit: Option<Fit>| fit.is_some_and(|fit| fit.counts_beside(certain));
     counts(meeting.fit(|_, _| false)) || counts(meeting.fit(|_, _| true))
+}
+
+/// Whether each turn in a row that both have is said in other conversations, too.
+fn is_common(
+    places: &impl ReadableTable<PlaceKey, ()>,
+    scope: &Scope,
+    turns: &[TurnId],
+    meeting: &Meeting,
+) -> Result<bool, redb::Error> {
+    let is_same = |beside: &&Beside| matches!(beside, Beside::Same(..));
+    let run = meeting.beside.iter().take_while(is_same).count().min(TURNS_TRIED);
+    for turn in turns.iter().rev().take(run) {
+        let mut is_elsewhere = false;
+        for entry in places.range(every_place(scope.as_str(), turn))?.take(PLACES_TRIED) {
+            let (key, _) = entry?;
+            let (_, _, conversation, position) = key.value();
+            let is_here = |end: &TurnPlace| end.conversation.0 == *conversation && position <= end.position;
+            let is_own = *conversation == meeting.place.conversation.0 || meeting.line.iter().any(is_here);
+            is_elsewhere |= !is_own;
+            if is_elsewhere {
+                break;
+            }
+        }
+        if !is_elsewhere {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Goes back through both from the last of `turns`, which stands at `place`.
@@ -115,7 +146,17 @@ fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlac
         beside.push(known);
     }
     let after = lineage.count_after(place, 2)?;
-    Ok(Meeting { at: turns.len().saturating_sub(1), place, beside, after, new: 0, new_answers: 0, absent: Vec::new() })
+    Ok(Meeting {
+        at: turns.len().saturating_sub(1),
+        place,
+        line: lineage.ends(place)?,
+        beside,
+        after,
+        new: 0,
+        new_answers: 0,
+        absent: Vec::new(),
+        is_common: false,
+    })
 }
 
 /// The places of those of `turns`, up to a meeting, that the conversation has nowhere.

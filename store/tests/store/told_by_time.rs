@@ -110,14 +110,16 @@ async fn the_last_examples_of_a_chat_are_another_ones_and_what_was_said_in_turn_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_few_stock_phrases_tell_a_conversation_for_a_week_and_long_ones_always() {
+async fn a_few_stock_phrases_or_an_answer_alone_tell_a_conversation_for_a_week_and_long_ones_always() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     say(&store, &scope, 1, &in_turn(&[100, 101, 2, 3])).await;
     say(&store, &scope, 2, &in_turn(&[110, 111, 112, 113])).await;
-    for (days, stock) in [(1, at(1, 3)), (6, at(1, 3)), (8, None)] {
+    say(&store, &scope, 3, &in_turn(&[120, 121])).await;
+    for (days, stock, alone) in [(1, at(1, 3), at(3, 1)), (6, at(1, 3), at(3, 1)), (8, None, None)] {
         let after = TimeDelta::days(days);
         assert_eq!(sent(&store, &scope, &[2, 3, 104], after).await.tip, stock, "{days} days later");
+        assert_eq!(sent(&store, &scope, &[121, 104], after).await.tip, alone, "{days} days later");
         assert_eq!(sent(&store, &scope, &[112, 113, 104], after).await.tip, at(2, 3), "{days} days later");
     }
 }

@@ -56,6 +56,7 @@ mod relaying;
 mod responses_api;
 mod said_again;
 mod scopes;
+mod scripted_chats;
 mod secrets;
 mod shared;
 mod small_windows;

@@ -136,13 +136,14 @@ fn a_first_message_that_stays_in_front_of_the_window_does_not_hide_the_conversat
 }
 
 #[test]
-fn of_two_conversations_that_end_alike_the_longest_row_tells_and_then_the_newest() {
+fn of_two_conversations_that_end_alike_none_is_meant_unless_one_has_all_of_the_window() {
     let mut all = Conversations::new();
     let first = all.said(&[1, 2, 3, 4, 5, 6, 7, 8]);
     let second = all.said(&[11, 12, 13, 14, 5, 6, 7, 8]);
     assert_ne!(first.conversation, second.conversation);
     assert_eq!(all.match_conversation(&[3, 4, 5, 6, 7, 8, 9]).tip, Some(first));
-    assert_eq!(all.match_conversation(&[5, 6, 7, 8, 9]).tip, Some(second));
+    assert_eq!(all.match_conversation(&[5, 6, 7, 8, 9]), ConversationMatch::default());
+    assert_eq!(all.match_conversation(&[99, 5, 6, 7, 8, 9]).tip, None, "nor behind a summary");
 }
 
 #[test]

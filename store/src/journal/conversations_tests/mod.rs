@@ -1,6 +1,7 @@
 //! Which conversation a request goes on with, and what becomes of its turns there.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod apart;
 mod deletions;
 mod ends;
 mod meetings;
@@ -77,8 +78,13 @@ impl Conversations {
     /// What a request with these turns, and its answer, leave behind.
     fn said(&mut self, turns: &[u8]) -> TurnPlace {
         let matched = self.match_conversation(turns);
-        self.begun += 1;
-        let turns = said_turns(turns.get(matched.known..).unwrap());
+        self.goes_on_from(&matched, turns.get(matched.known..).unwrap())
+    }
+
+    /// The same for turns that are new behind a match.
+    fn goes_on_from(&mut self, matched: &ConversationMatch, new: &[u8]) -> TurnPlace {
+        self.begun = self.begun.wrapping_add(1);
+        let turns = said_turns(new);
         let new = ConversationAppend { scope: scope(), after: matched.tip, fresh: name(self.begun), turns };
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
