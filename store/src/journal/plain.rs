@@ -98,7 +98,7 @@ mod tests {
         let journal = journal(&root);
         assert_eq!(
             known(&journal, &scope()),
-            [(1, 11), (2, 12), (3, 13)].map(|(one, other)| (id(one), id(other))).into()
+            HashMap::from([(1, 11), (2, 12), (3, 13)].map(|(one, other)| (id(one), id(other))))
         );
         assert!(known(&journal, &Scope::new("k-other").unwrap()).is_empty());
     }
@@ -109,7 +109,7 @@ mod tests {
         let journal = journal(&root);
         let ids = [id(1), id(12)].into();
         delete(&journal, Removed::Turns { ids, conversations: HashSet::new(), places: HashSet::new() });
-        assert_eq!(known(&journal, &scope()), [(id(3), id(13))].into());
+        assert_eq!(known(&journal, &scope()), HashMap::from([(id(3), id(13))]));
         delete(&journal, Removed::Everything);
         assert!(known(&journal, &scope()).is_empty());
         assert_eq!(known(&journal, &Scope::new("k-another").unwrap()).len(), 3, "it is another's");

@@ -150,9 +150,7 @@ fn a_history_on_standard_input_is_imported_as_one_in_a_file_and_so_is_an_export(
         {"role": "user", "content": "The gardener comes on Thursdays at 7:15."},
         {"role": "assistant", "content": "Noted: Thursdays, 7:15."}]});
     let dash = Path::new("-");
-    let told = |run: mainpoint_tests::binary::Finished| -> Value {
-        serde_json::from_str(&run.successful().stdout).expect("JSON")
-    };
+    let told = |run: binary::Finished| -> Value { serde_json::from_str(&run.successful().stdout).expect("JSON") };
     let first = told(import_with(&home, dash, &["--json"], format!("{line}\n").as_bytes()));
     assert_eq!((&first["turns"], &first["turns_known"]), (&json!(2), &json!(0)));
     let file = home.path().join("history.jsonl");

@@ -21,7 +21,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{ConversationView, IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
-use self::candidates::{chances, ranked};
+use self::candidates::{chances_beside, ranked};
 use self::excerpts::excerpts;
 use self::newer::{DatedTurn, newer, newest_first};
 use self::plain::plainly;
@@ -181,7 +181,7 @@ impl Recall<'_> {
             tracing::debug!(?evidence, "abstained");
             return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
-        let mut ranking = chances(ranked(&found.candidates));
+        let mut ranking = chances_beside(ranked(&found.candidates), |place| found.repeats(place));
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.most);
         watch.lap("ranking");
@@ -192,9 +192,13 @@ impl Recall<'_> {
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(stays));
         let (turns, reasons) = self.read(snapshot, &question, &ranking, &found).await?;
         let spoken: Vec<TurnId> = plain.values().copied().collect();
-        let spoken = self.store.turns_in(question.scope, &spoken, question.conversation()).await?;
-        let (turns, reasons) =
-            plainly(turns.into_iter().zip(reasons), &plain, &spoken, &question.text).into_iter().unzip();
+        let spoken = match spoken.is_empty() {
+            true => Vec::new(),
+            false => self.store.turns_in(question.scope, &spoken, question.conversation()).await?,
+        };
+        let found_turns = turns.into_iter().zip(reasons);
+        let (turns, reasons): (Vec<_>, Vec<_>) =
+            plainly(found_turns, &plain, &spoken, &question.text).into_iter().unzip();
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
