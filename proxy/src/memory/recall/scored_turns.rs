@@ -54,10 +54,10 @@ impl ScoredTurns {
     ) -> Self {
         let is_in: Vec<bool> = self.turns().map(|turn| !left_out.contains(turn)).collect();
         // What has no codes is not compared.
-        let codes = |(group, is_in): (&Vec<IndexedPassage>, &bool)| -> Vec<&[u8]> {
-            if *is_in { group.iter().map(codes_of).collect() } else { Vec::new() }
-        };
-        let documents: Vec<Vec<&[u8]>> = self.passages.iter().zip(&is_in).map(codes).collect();
+        let groups = self.passages.iter().zip(&is_in);
+        let documents: Vec<Vec<&[u8]>> = groups
+            .map(|(group, is_in)| if *is_in { group.iter().map(codes_of).collect() } else { Vec::new() })
+            .collect();
         let mut matches = compare(&documents);
         matches.resize(is_in.len(), None);
         let known = self.max_sims.iter_mut().zip(&mut self.best);
