@@ -11,14 +11,13 @@ pub(super) fn is_wrapped(plain: &str, whole: &str) -> bool {
     whole.match_indices(plain).any(|(start, _)| {
         let (before, rest) = whole.split_at(start);
         let after = rest.get(plain.len()..).unwrap_or_default();
-        !(before.ends_with(is_of_words) && plain.starts_with(is_of_words))
-            && !(after.starts_with(is_of_words) && plain.ends_with(is_of_words))
+        !goes_on(before, plain) && !goes_on(plain, after)
     })
 }
 
-/// Whether a sign is one of a word, such as is written with others without spaces between the words.
-fn is_of_words(sign: char) -> bool {
-    sign.is_alphanumeric()
+/// Whether a word of the first text goes on in the second one.
+fn goes_on(first: &str, second: &str) -> bool {
+    first.ends_with(char::is_alphanumeric) && second.starts_with(char::is_alphanumeric)
 }
 
 #[cfg(test)]
