@@ -18,9 +18,8 @@ const QUESTION: &str =
 /// How such a client sends a question, with another document each time.
 fn sent(question: &str, number: usize) -> String {
     format!(
-        "### Task:\nRespond to the user query using the provided context, with inline citations in the format [id].\n\n\
-         <context>\n<source id=\"1\" name=\"doc{number}.pdf\">Page {number}: the museum is open from ten to six.</source>\n\
-         </context>\n\n<user_query>\n{question}\n</user_query>\n"
+        "### Task: use the context.\n<context>\n<source id=\"1\" name=\"doc{number}.pdf\">Page {number}.</source>\n</context>\n\
+         <user_query>\n{question}\n</user_query>\n"
     )
 }
 
