@@ -153,7 +153,7 @@ async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home
     let started = Instant::now();
     let builder = program(upstream, BUDGET, overrides(importer.reader.as_deref()));
     let proxy = builder.home(home).start().await;
-    assert!(proxy.get("/readyz").await.status.is_success(), "it listens and is not ready");
+    proxy.ready().await;
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     proxy.stop().await;
     milliseconds

@@ -101,7 +101,7 @@ impl<'a> Stage<'a> {
         let upstream = talkative_upstream().await;
         let started = Instant::now();
         let proxy = builder(&upstream, overrides, copy.path()).start().await;
-        proxy.get("/readyz").await;
+        proxy.ready().await;
         Ok(Self {
             material,
             rows: filled.note.rows,

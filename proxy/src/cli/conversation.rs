@@ -42,7 +42,7 @@ pub(super) fn name(path: &Path) -> String {
 }
 
 /// The path that means standard input.
-const INPUT: &str = "-";
+pub(super) const INPUT: &str = "-";
 
 /// Messages are read as those of a request: what is odd about one is no error.
 fn parse(bytes: &[u8]) -> Result<Vec<Message>, String> {

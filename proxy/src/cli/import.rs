@@ -8,6 +8,7 @@ mod line;
 mod owner;
 mod passed_over;
 mod remote;
+mod source;
 mod summary;
 mod survey;
 
@@ -44,6 +45,7 @@ Example:
 pub(super) const FORMAT: &str = "\
 Example:
   MY_KEY=sk-… mainpoint import history.jsonl --key-env MY_KEY
+  zcat history.jsonl.gz | MY_KEY=sk-… mainpoint import - --key-env MY_KEY
 
 Each line of FILE is one conversation, a JSON object in the shape of an OpenAI request:
 
@@ -65,6 +67,8 @@ Whose memory it becomes: that of callers with the key in --key-env and the heade
 --identity where identity.from tells callers by names; else of the scope of --scope, else of callers without a key. --project
 and then --user divide it as the headers of requests do.
 
+Standard input (`-`) and pipes are copied into a temporary file first, which is gone with the import, since they are read several times.
+
 FILE may also be what `mainpoint export` or the API's export wrote, which is known by its first line: its turns are put where they
 stood, at the times when they were said, into the one memory that is named.
 
@@ -73,7 +77,7 @@ proxy does not allow.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// Conversations as JSON Lines, one a line; or an export.
+    /// Conversations as JSON Lines, one a line; or an export; `-` reads standard input.
     #[arg(value_name = "FILE.jsonl")]
     file: PathBuf,
     #[command(flatten)]
@@ -86,7 +90,7 @@ pub(super) struct ImportArguments {
 pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let ImportArguments { file, memory, json } = arguments;
     let config = memory.configuration()?;
-    let history = History::at(&file);
+    let history = History::at(&file)?;
     let export = if Export::is_one(&history)? { Some(Export::check(&history)?) } else { None };
     if export.is_none() {
         history.check()?;

@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    ConversationAppend, ConversationId, ConversationMatch, ConversationView, PrefixId, SaidTurn, Scope, Turn, TurnId,
-    TurnKind,
+    ConversationAppend, ConversationId, ConversationMatch, ConversationView, PlainTurn, PrefixId, SaidTurn, Scope,
+    Turn, TurnId, TurnKind,
 };
 use tokio::sync::Semaphore;
 
@@ -42,6 +42,8 @@ pub(crate) struct Prepared {
     conversation_match: Option<ConversationMatch>,
     /// Indices of the messages that count with the words of a turn that they say again.
     restated: BTreeSet<usize>,
+    /// What it says plainly of what was sent with more around it.
+    plain: Vec<PlainTurn>,
     /// The name of the conversation that begins here, should one begin.
     fresh: ConversationId,
     /// The model's tokenizer.
@@ -146,6 +148,7 @@ impl Prepared {
             turns,
             conversation_match: None,
             restated: BTreeSet::new(),
+            plain: Vec::new(),
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -213,6 +216,12 @@ impl Prepared {
         }
     }
 
+    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it.
+    pub(crate) fn say_plainly(&mut self, said: impl IntoIterator<Item = (usize, TurnId)>) {
+        let said = said.into_iter();
+        self.plain = said.filter_map(|(at, wrapped)| Some(PlainTurn { wrapped, turn: self.turn_id(at)? })).collect();
+    }
+
     /// Indices of the messages that say other words than those that what was recorded for them belongs to.
     pub(crate) fn restated(&self) -> &BTreeSet<usize> {
         &self.restated
@@ -243,6 +252,7 @@ impl Prepared {
             after: matched.tip,
             fresh: self.fresh,
             turns: new.map(|(at, turn)| SaidTurn { turn: *turn, time: time(at) }).collect(),
+            plain: self.plain.clone(),
         })
     }
 

@@ -15,6 +15,7 @@ use super::recall::abstention::{Evidence, Floor};
 use super::recall::relevance::Candidate;
 use super::recall::{Recall, RecallQuery, RecalledTurn};
 use super::small_talk::SmallTalk;
+use super::words_of;
 use crate::config::{MemoryConfig, RecallReach};
 use crate::error::MemoryError;
 
@@ -41,6 +42,8 @@ pub(crate) struct InquiryFindings {
     pub(crate) floor: Floor,
     /// Turns of the scope that have been accepted and nobody has read.
     pub(crate) turns_waiting: usize,
+    /// The question's words.
+    asked: String,
 }
 
 /// A turn that was found.
@@ -105,15 +108,17 @@ impl Inquiry<'_> {
                 least_lead: self.small_talk.map_or(0.0, SmallTalk::least_lead),
             },
             turns_waiting: self.store.counts(scope).await?.waiting,
+            asked: words_of(&text),
         })
     }
 }
 
 impl InquiryFindings {
-    /// Whether the proxy recalls what was found. Where nothing was found there is nothing to recall, though nothing speaks
-    /// against it.
+    /// Whether the proxy recalls what was found. Where nothing was found, or the question alone, there is nothing to recall, though
+    /// nothing speaks against it.
     pub(crate) fn are_recalled(&self) -> bool {
-        !self.turns.is_empty() && self.evidence.is_enough(&self.floor)
+        let answers = |found: &FoundTurn| self.asked.is_empty() || words_of(&found.turn.text) != self.asked;
+        self.turns.iter().any(answers) && self.evidence.is_enough(&self.floor)
     }
 
     /// All of it.
@@ -178,5 +183,21 @@ mod tests {
     #[test]
     fn where_nothing_was_compared_nothing_is_enough() {
         assert_eq!(InquiryFindings::default().describe()["evidence"]["is_enough"], false);
+    }
+
+    #[test]
+    fn the_question_alone_is_not_recalled() {
+        let found = |text: &str| FoundTurn {
+            score: 0.5,
+            reasons: Candidate::default(),
+            turn: turns::turn(0, text),
+            main_point: Vec::new(),
+        };
+        let recalled = |texts: &[&str]| {
+            let turns = texts.iter().map(|text| found(text)).collect();
+            InquiryFindings { turns, asked: words_of("Where is it?"), ..InquiryFindings::default() }.are_recalled()
+        };
+        assert!(!recalled(&["where is it"]));
+        assert!(recalled(&["where is it", "Behind the mill."]));
     }
 }

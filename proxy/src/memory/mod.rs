@@ -100,6 +100,11 @@ impl Memory {
         Part::ALL.into_iter().filter(|part| !alive(part)).collect()
     }
 
+    /// Whether a question finds all that it waits for, which takes a moment after the start.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.ingest.is_warm()
+    }
+
     /// What the engine says about itself.
     pub(crate) fn engine_status(&self) -> EngineStatus {
         self.engine.status()

@@ -9,12 +9,13 @@ use mainpoint_store::{ConversationMatch, ReplacedTurn, Turn, TurnId};
 
 use super::blocking::block_in_place_if_large;
 use super::restated::{is_restated, says_again};
+use super::wrapped::is_wrapped;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 
 /// Notes in a request which conversation of its scope it goes on with. A message that says again what a known turn said counts as
-/// that turn, in the names of the prompt as well.
+/// that turn, in the names of the prompt as well; one that says plainly what was sent with more around it is noted.
 ///
 /// # Errors
 /// When the store fails.
@@ -25,13 +26,17 @@ pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mu
     let matched = find(memory, prepared).await?;
     let replaced = matched.replaced.clone();
     prepared.join(matched);
-    let ids: Vec<TurnId> = replaced.iter().take(MOST_COMPARED).map(|replaced| replaced.known).collect();
+    let before_last = replaced.len().saturating_sub(LAST_COMPARED);
+    let compared = replaced.iter().enumerate().filter(|(nth, _)| *nth < MOST_COMPARED || *nth >= before_last);
+    let ids: Vec<TurnId> = compared.map(|(_, replaced)| replaced.known).collect();
     if ids.is_empty() {
         return Ok(());
     }
     let known = memory.turns(&prepared.scope, &ids).await?;
     block_in_place_if_large(prepared.request.body.len(), || {
         let restated = restated(memory, prepared, &replaced, &known);
+        let plain = plain(memory, prepared, &replaced, &known);
+        prepared.say_plainly(plain);
         if !restated.is_empty() {
             prepared.restate(restated);
         }
@@ -54,6 +59,22 @@ async fn find(memory: &impl PromptMemory, prepared: &Prepared) -> Result<Convers
     memory.match_conversation(&prepared.scope, turns, kinds, prepared.time, says_again).await
 }
 
+/// The turns `known` that messages of the user's say plainly, with the messages' places among those that are spoken.
+fn plain(
+    memory: &impl PromptMemory,
+    prepared: &Prepared,
+    replaced: &[ReplacedTurn],
+    known: &[Turn],
+) -> Vec<(usize, TurnId)> {
+    let pairs = replaced.iter().filter_map(|ReplacedTurn { at, known: id }| {
+        let turn = known.iter().find(|turn| turn.id == *id && turn.role == "user")?;
+        let message = prepared.request.messages.get(*prepared.spoken.get(*at)?)?;
+        let says = message.role == "user" && is_wrapped(&memory.as_stored(message.text()), &turn.text);
+        says.then_some((*at, turn.id))
+    });
+    pairs.collect()
+}
+
 /// The turns `known` that messages say again, by the messages' places among those that are spoken.
 fn restated(
     memory: &impl PromptMemory,
@@ -72,3 +93,5 @@ fn restated(
 
 /// Most messages that are compared with what stood in their places: clients write clocks into few.
 const MOST_COMPARED: usize = 16;
+/// The last ones are compared as well: what was sent with documents around it is said plainly by the next request.
+const LAST_COMPARED: usize = 4;

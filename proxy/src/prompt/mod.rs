@@ -22,5 +22,6 @@ mod provider_cache;
 pub(crate) mod recall_tool_context;
 pub(crate) mod receipt;
 mod restated;
+mod wrapped;
 
 pub(crate) use planner::Planner;

@@ -22,6 +22,8 @@ use crate::openai::recall_tool::DEFINITION;
 mod lead_up;
 #[path = "shortening_tests.rs"]
 mod shortening;
+#[path = "wrapped_tests.rs"]
+mod wrapped;
 
 /// A conversation that is over the budget, and a planner for it. A token is a word.
 struct Case {

@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use chrono::SecondsFormat;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Shared;
+use super::readiness::Readiness;
 use crate::conversation::scope::Sender;
 use crate::error::ProxyError;
 use crate::http::RequestBody;
@@ -34,41 +34,17 @@ pub(crate) fn health(request: &Request<RequestBody>) -> Result<Response<Body>, P
 /// `GET /readyz`: 200 when every part is alive and does its work, else 503; the body names each part, and why one does not.
 pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
-    let (dead, troubles) = match (shared.memory(), shared.planner.trouble()) {
-        (Some(memory), _) => (memory.dead_parts(), memory.store_troubles()),
-        (None, Some(trouble)) => (Vec::new(), vec![trouble]),
+    let mode = shared.config.memory.mode;
+    let readiness = match (shared.memory(), shared.planner.trouble()) {
+        (Some(memory), _) => {
+            Readiness { dead: memory.dead_parts(), troubles: memory.store_troubles(), is_warm: memory.is_warm() }
+        }
+        (None, Some(trouble)) => Readiness { dead: Vec::new(), troubles: vec![trouble], is_warm: true },
         (None, None) => {
             return Ok(json_response(StatusCode::OK, &json!({"status": "ready", "parts": {}, "memory": "off"})));
         }
     };
-    let troubles: Vec<Value> = troubles
-        .iter()
-        .map(|trouble| {
-            json!({
-                "part": Part::Store.name(),
-                "what": trouble.part.label(),
-                "reason": trouble.reason,
-                "since": trouble.since.to_rfc3339_opts(SecondsFormat::Secs, true),
-            })
-        })
-        .collect();
-    let state = |part: &Part| match part {
-        part if dead.contains(part) => "stopped",
-        Part::Store if !troubles.is_empty() => "degraded",
-        _ => "alive",
-    };
-    let parts: serde_json::Map<String, Value> =
-        Part::ALL.iter().map(|part| (part.name().to_owned(), json!(state(part)))).collect();
-    let (status, word) = if dead.is_empty() && troubles.is_empty() {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "degraded")
-    };
-    let mut body = json!({"status": word, "parts": parts, "memory": shared.config.memory.mode.label()});
-    if !troubles.is_empty() {
-        body["troubles"] = Value::Array(troubles);
-    }
-    Ok(json_response(status, &body))
+    Ok(json_response(readiness.status(), &readiness.describe(mode)))
 }
 
 /// `GET /metrics`: Prometheus text.

@@ -15,6 +15,7 @@ pub(crate) mod files;
 mod late_planner;
 mod mcp;
 mod observed;
+mod readiness;
 mod recall_tool;
 mod receipts;
 mod refusals;

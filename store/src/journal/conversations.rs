@@ -12,10 +12,10 @@ use std::collections::HashSet;
 
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
-use super::Journal;
 use super::lineage::Lineage;
 use super::repetitions::RepetitionWriter;
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey, every_place};
+use super::{Journal, plain};
 use crate::error::StoreError;
 use crate::records::{
     ConversationAppend, ConversationId, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnPlace,
@@ -94,6 +94,7 @@ pub(super) fn place(
     transaction: &WriteTransaction,
     new: &ConversationAppend,
 ) -> Result<Option<TurnPlace>, redb::Error> {
+    plain::note(transaction, new)?;
     let mut writer = PlaceWriter {
         sequences: transaction.open_table(SEQUENCES)?,
         places: transaction.open_table(PLACES)?,

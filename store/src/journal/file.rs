@@ -12,7 +12,7 @@ use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
 use super::rows::{
-    ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, POINTS, REPETITIONS, SEQUENCES,
+    ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, PLAIN, POINTS, REPETITIONS, SEQUENCES,
 };
 use crate::directory::Directory;
 use crate::error::StoreError;
@@ -234,11 +234,12 @@ fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(PLACES)?;
     transaction.open_table(BRANCHES)?;
     transaction.open_table(REPETITIONS)?;
+    transaction.open_table(PLAIN)?;
     Ok(())
 }
 
 /// The names of the tables above.
-pub(super) const KNOWN: [&str; 11] = [
+pub(super) const KNOWN: [&str; 12] = [
     "accepted",
     "completed",
     "points",
@@ -250,6 +251,7 @@ pub(super) const KNOWN: [&str; 11] = [
     "places",
     "branches",
     "repetitions",
+    "plain",
 ];
 
 pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
@@ -265,6 +267,7 @@ pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::
     copy_table(&from, &to, PLACES)?;
     copy_table(&from, &to, BRANCHES)?;
     copy_table(&from, &to, REPETITIONS)?;
+    copy_table(&from, &to, PLAIN)?;
     to.commit()?;
     Ok(())
 }

@@ -398,7 +398,15 @@ mod tests {
 
         record(&journal, &here, entries(), 0);
         let turns = [91, 92].map(|turn| SaidTurn { turn: TurnId([turn; 16]), time: on_day(0) }).into();
-        journal.place(&ConversationAppend { scope: here.clone(), after: None, fresh: conversation, turns }).unwrap();
+        journal
+            .place(&ConversationAppend {
+                scope: here.clone(),
+                after: None,
+                fresh: conversation,
+                turns,
+                plain: Vec::new(),
+            })
+            .unwrap();
         delete(HashSet::from([conversation]), HashSet::new());
         assert_eq!(with_entries(&journal, &here), [1], "it stood in a conversation that went");
     }

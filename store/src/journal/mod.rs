@@ -40,6 +40,7 @@ mod lineage;
 mod look;
 mod meetings;
 mod places;
+mod plain;
 mod redb_calls;
 mod removal;
 mod repaired;

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use super::plain;
 use super::repetitions::of_turn;
 use super::rows::{
     BRANCHES, BranchKey, BranchRow, GONE, PLACES, PlaceKey, REPETITIONS, RepetitionKey, SEQUENCES, SequenceKey,
@@ -26,6 +27,7 @@ pub(super) fn remove(transaction: &WriteTransaction, removal: &Removal) -> Resul
         repetitions: transaction.open_table(REPETITIONS)?,
         scope: removal.scope.as_str(),
     };
+    plain::remove(transaction, removal)?;
     match &removal.what {
         Removed::Everything => tables.clear(),
         Removed::Turns { ids, conversations, places } => {

@@ -29,7 +29,7 @@ fn at(number: u32, position: u32) -> TurnPlace {
 
 fn said(after: Option<TurnPlace>, fresh: u32, turns: &[(u32, i64)]) -> ConversationAppend {
     let turns = turns.iter().map(|(turn, day)| SaidTurn { turn: id(*turn), time: on(*day) }).collect();
-    ConversationAppend { scope: scope(), after, fresh: conversation(100 + fresh), turns }
+    ConversationAppend { scope: scope(), after, fresh: conversation(100 + fresh), turns, plain: Vec::new() }
 }
 
 fn open(root: &tempfile::TempDir) -> Journal {

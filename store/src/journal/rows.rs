@@ -48,6 +48,8 @@ pub(super) const PLACES: TableDefinition<PlaceKey, ()> = TableDefinition::new("p
 pub(super) const BRANCHES: TableDefinition<BranchKey, BranchRow<'static>> = TableDefinition::new("branches");
 /// When turns were said at places where that was at another time than they were first seen.
 pub(super) const REPETITIONS: TableDefinition<RepetitionKey, ()> = TableDefinition::new("repetitions");
+/// What was said plainly, by the turns in which more was sent around it.
+pub(super) const PLAIN: TableDefinition<TurnRowKey, &'static [u8; 16]> = TableDefinition::new("plain");
 /// What stands at the place of a turn that was deleted, so that those around it keep theirs.
 pub(super) const GONE: TurnId = TurnId([0; 16]);
 /// Keys of the notes.

@@ -88,6 +88,17 @@ pub struct ConversationAppend {
     pub fresh: ConversationId,
     /// The turns, oldest first.
     pub turns: Vec<SaidTurn>,
+    /// Earlier turns of the conversation that the request says plainly.
+    pub plain: Vec<PlainTurn>,
+}
+
+/// What somebody said plainly, and the same as it was sent when it was said: with documents or instructions around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainTurn {
+    /// The turn as it was sent then.
+    pub wrapped: TurnId,
+    /// What was said.
+    pub turn: TurnId,
 }
 
 /// A turn and when it was said.

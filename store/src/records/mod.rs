@@ -17,7 +17,7 @@ mod versions;
 pub use cluster::{ClusteredPoint, Clusters};
 pub(crate) use conversation::Repetition;
 pub use conversation::{
-    ConversationAppend, ConversationMatch, ConversationView, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
+    ConversationAppend, ConversationMatch, ConversationView, PlainTurn, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
 };
 pub use deletion::DeletionMark;
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};

@@ -127,6 +127,16 @@ impl Store {
         self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, conversation).await)
     }
 
+    /// What those of these turns said that had more around it and were said plainly later, by the names of both.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn plain(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashMap<TurnId, TurnId>, StoreError> {
+        self.shared.ensure_usable(scope)?;
+        let (scope, turns) = (scope.clone(), turns.to_vec());
+        self.shared.noted(self.shared.blocking(move |shared| shared.journal.plain(&scope, &turns)).await)
+    }
+
     /// The same as they came, each with the time when it was first seen.
     ///
     /// # Errors

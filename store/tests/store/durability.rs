@@ -33,6 +33,7 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
         after,
         fresh: conversation_id(fresh),
         turns: said_turns(&scope, &[0, 1]),
+        plain: Vec::new(),
     };
     store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
     let journal = || std::fs::read(directory.path().join("journal.redb")).unwrap();

@@ -122,7 +122,13 @@ async fn a_block_whose_quotes_were_read_before_a_turn_left_a_place_is_not_kept_a
     let oslo = Turn { time: on(1), ..turn(&scope, 0, "I live in Oslo.") };
     for (name, day) in [(100, 1), (200, 9)] {
         let turns = vec![SaidTurn { turn: oslo.id, time: on(day) }];
-        let said = ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(name), turns };
+        let said = ConversationAppend {
+            scope: scope.clone(),
+            after: None,
+            fresh: conversation_id(name),
+            turns,
+            plain: Vec::new(),
+        };
         store.accept_said(vec![oslo.clone()], vec![said]).await.unwrap();
     }
     let before = store.deletion_mark(&scope);
@@ -192,6 +198,7 @@ async fn what_two_conversations_have_stays_with_the_one_that_is_not_deleted() {
         after: None,
         fresh: conversation_id(fresh),
         turns: said_turns(&scope, turns),
+        plain: Vec::new(),
     };
     let turns: Vec<Turn> = [(1, 100), (2, 100), (3, 200)]
         .map(|(number, of)| Turn { conversation: conversation_id(of), ..turn(&scope, number, "x") })
@@ -309,6 +316,7 @@ async fn fill(store: &Store, scope: &Scope, all: &[Said]) {
             after: None,
             fresh: conversation_id(name),
             turns,
+            plain: Vec::new(),
         })
         .collect();
     store.accept_said(turns.clone(), said).await.unwrap();
@@ -420,6 +428,7 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
         after,
         fresh: conversation_id(fresh),
         turns: said_turns(&from, turns),
+        plain: Vec::new(),
     };
     // Turn 7 has no place; 88 has no words.
     let mut said = vec![said(None, 100, &[1, 2, 3, 4]), said(Some(at(100, 1)), 200, &[33, 1, 88])];

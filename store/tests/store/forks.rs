@@ -74,6 +74,7 @@ impl Forks<'_> {
             after: matched.tip,
             fresh: conversation_id(1_000_000 + self.begun),
             turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: DateTime::UNIX_EPOCH }).collect(),
+            plain: Vec::new(),
         };
         self.store.accept_said(Vec::new(), vec![said]).await.unwrap();
         matched.lost.into_iter().filter(|lost| !path.iter().any(|(turn, _)| turn == lost)).collect()

@@ -35,8 +35,13 @@ async fn say(store: &Store, scope: &Scope, conversation: u64, day: &str, turns: 
         })
         .collect();
     let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
-    let said =
-        ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(conversation), turns: said };
+    let said = ConversationAppend {
+        scope: scope.clone(),
+        after: None,
+        fresh: conversation_id(conversation),
+        turns: said,
+        plain: Vec::new(),
+    };
     store.accept_said(turns.clone(), vec![said]).await.unwrap();
     let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
     store.complete(points.collect()).await.unwrap();
@@ -126,7 +131,13 @@ async fn what_was_said_in_two_old_chats_was_said_when_they_were_recorded_also_in
     let time = |at: usize| matched.said_earlier.get(&at).copied().unwrap_or(august);
     let turns = [OSLO, 8, BERGEN, SWIMS, 9].into_iter().enumerate();
     let said = turns.map(|(at, number)| SaidTurn { turn: id(number), time: time(at) }).collect();
-    let said = ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(200), turns: said };
+    let said = ConversationAppend {
+        scope: scope.clone(),
+        after: None,
+        fresh: conversation_id(200),
+        turns: said,
+        plain: Vec::new(),
+    };
     let new = [8, 9].map(|number| Turn { time: august, ..turn(&scope, number, "It is new.") });
     store.accept_said(new.to_vec(), vec![said]).await.unwrap();
     assert_eq!(times(&store, &scope).await, [(id(OSLO), june), (id(BERGEN), june), (id(SWIMS), august)]);

@@ -35,8 +35,13 @@ async fn say(store: &Store, scope: &Scope, conversation: u64, turns: &[(u64, Tim
     });
     let turns: Vec<Turn> = turns.collect();
     let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
-    let said =
-        ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(conversation), turns: said };
+    let said = ConversationAppend {
+        scope: scope.clone(),
+        after: None,
+        fresh: conversation_id(conversation),
+        turns: said,
+        plain: Vec::new(),
+    };
     store.accept_said(turns.clone(), vec![said]).await.unwrap();
     let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, [1.0, 0.0, 0.0, 0.0])]));
     store.complete(points.collect()).await.unwrap();

@@ -24,6 +24,14 @@ impl StartedProxy {
         self.client.request(method, format!("http://{}{path}", self.authority())).header("authorization", TENANT)
     }
 
+    /// Waits until the process says that it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub async fn ready(&self) {
+        wait_until("the proxy is ready", REQUEST, || async { self.get("/readyz").await.status == 200 }).await;
+    }
+
     /// Asks for a chat completion and leaves the answer's body to be read.
     ///
     /// # Panics

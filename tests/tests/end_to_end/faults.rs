@@ -27,15 +27,27 @@ async fn faults_cannot_be_injected_unless_the_configuration_allows_it() {
     let proxy = StartedProxy::before(&upstream).start().await;
     let request = proxy.request(http::Method::POST, "/mainpoint/faults").body(r#"{"stop":"reader"}"#);
     assert_eq!(request.send().await.expect("an answer").status(), 404);
-    assert_eq!(proxy.get("/readyz").await.status, 200);
+    proxy.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_is_ready_once_a_question_waits_for_nothing_any_more() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::before(&upstream).start().await;
+    let first = proxy.get("/readyz").await;
+    let said = (first.status.as_u16(), first.json()["status"].clone(), first.json()["parts"]["questions"].clone());
+    let allowed = [(503, "starting".into(), "starting".into()), (200, "ready".into(), "alive".into())];
+    assert!(allowed.contains(&said), "{}", first.text());
+    proxy.ready().await;
+    let parts = proxy.get("/readyz").await.json()["parts"].clone();
+    assert_eq!(parts, serde_json::json!({"reader": "alive", "questions": "alive", "store": "alive"}));
 }
 
 async fn requests_pass_without(part: &str) {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::before(&upstream).budget(200, 80);
     let proxy = builder.setting("server", "fault_injection = true").start().await;
-    let ready = proxy.get("/readyz").await;
-    assert_eq!(ready.status, 200, "{}", ready.text());
+    proxy.ready().await;
 
     // While every part is there, the conversation outgrows the budget and is rewritten.
     let mut conversation = Conversation::with_system_and_tools();

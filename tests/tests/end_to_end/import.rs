@@ -13,7 +13,7 @@ use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, binary, mode
 use serde_json::{Value, json};
 
 use crate::memory_api::{delete, get};
-use crate::shared::{KEY_VARIABLE, import, imported, receipt};
+use crate::shared::{KEY_VARIABLE, import, import_with, imported, receipt};
 
 const CODE: &str = "7391-K";
 
@@ -140,6 +140,31 @@ async fn imported_conversations_are_listed_by_when_they_began_whatever_their_ord
     }
     assert_eq!(seen, newest_first.map(|day| format!("A letter from {day}")));
     proxy.stop().await;
+}
+
+#[test]
+fn a_history_on_standard_input_is_imported_as_one_in_a_file_and_so_is_an_export() {
+    models::require();
+    let home = configured();
+    let line = json!({"messages": [
+        {"role": "user", "content": "The gardener comes on Thursdays at 7:15."},
+        {"role": "assistant", "content": "Noted: Thursdays, 7:15."}]});
+    let dash = Path::new("-");
+    let told = |run: binary::Finished| -> Value { serde_json::from_str(&run.successful().stdout).expect("JSON") };
+    let first = told(import_with(&home, dash, &["--json"], format!("{line}\n").as_bytes()));
+    assert_eq!((&first["turns"], &first["turns_known"]), (&json!(2), &json!(0)));
+    let file = home.path().join("history.jsonl");
+    write(&file, std::slice::from_ref(&line));
+    let again = imported(&home, &file);
+    assert_eq!((&again["turns"], &again["turns_known"]), (&json!(0), &json!(2)), "they are the same turns");
+    let scope = first["scopes"][0].as_str().expect("a scope");
+    let mut command = binary::command();
+    command.args(["export", "--scope", scope, "--config"]).arg(home.configuration());
+    let exported = binary::finish(command, &[]).successful().stdout;
+    let taken = told(import_with(&configured(), dash, &["--json"], exported.as_bytes()));
+    assert_eq!(taken["turns"], 2, "{taken}");
+    let refused = import_with(&home, dash, &[], b"{\"messages\": 3}\n");
+    assert!(refused.code == 65 && refused.stderr.contains("standard input"), "{}", refused.said());
 }
 
 #[test]

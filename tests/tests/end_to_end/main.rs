@@ -64,6 +64,7 @@ mod spellings;
 mod start_check;
 mod stopping;
 mod storage_trouble;
+mod templates;
 mod token_factors;
 mod tool_calls;
 mod upstream_connections;

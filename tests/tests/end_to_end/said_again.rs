@@ -150,3 +150,30 @@ async fn a_new_chat_that_begins_as_one_long_ago_says_it_now_and_sent_again_says_
     assert!(days.len() == 2 && days[0] == "2020-06-02" && days[1] > "2021", "{lines:?}");
     assert!(day_found(&proxy, BERGEN).await.as_str() > "2021");
 }
+
+/// How well the best of what is found matches the question.
+async fn strength(proxy: &StartedProxy) -> f64 {
+    let found = call(proxy, TENANT, Method::POST, "/search", json!({"question": QUESTION}).to_string()).await.json();
+    found["evidence"]["strength"].as_f64().unwrap_or_else(|| panic!("no strength in {found}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_a_question_was_asked_before_neither_answers_it_nor_hides_its_answer() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    moved_twice(&proxy).await;
+    let before = strength(&proxy).await;
+    for number in 0..3 {
+        let mut chat = Conversation::new();
+        chat.message(&json!({"role": "system", "content": format!("You are assistant {number}.")}));
+        chat.user(QUESTION);
+        let answer = proxy.chat(chat.body()).await;
+        assert_eq!(answer.outcome(), "rewritten", "chat {number}");
+        let forwarded = upstream.last_request().json().to_string();
+        assert!(forwarded.contains(OSLO), "chat {number}: {forwarded}");
+        assert_eq!(forwarded.matches(QUESTION).count(), 1, "the question is not quoted: {forwarded}");
+        proxy.everything_searchable().await;
+        let after = strength(&proxy).await;
+        assert!((after - before).abs() < 0.15, "chat {number}: {before} has become {after}");
+    }
+}

@@ -73,11 +73,16 @@ pub(crate) fn everyday_messages(code: &str, exchanges: usize, extra: &[(usize, &
 
 /// Imports a file for the tests' own caller.
 pub(crate) fn import(home: &Home, file: &Path, more: &[&str]) -> Finished {
+    import_with(home, file, more, &[])
+}
+
+/// The same with `input` on the standard input.
+pub(crate) fn import_with(home: &Home, file: &Path, more: &[&str], input: &[u8]) -> Finished {
     let key = TENANT.strip_prefix("Bearer ").expect("a bearer token");
     let mut command = binary::command();
     command.arg("import").arg(file).arg("--config").arg(home.configuration());
     command.args(["--key-env", KEY_VARIABLE]).args(more).env(KEY_VARIABLE, key);
-    binary::finish(command, &[])
+    binary::finish(command, input)
 }
 
 /// What an import says of a file; it reads what the memory does not know.

@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn an_export_is_known_by_its_first_line_and_what_is_wrong_in_it_by_line_key_and_value() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let history = History::at(file.path());
+        let history = History::at(file.path()).unwrap();
         let is_export = |text: &str| {
             std::fs::write(file.path(), text).unwrap();
             Export::is_one(&history).unwrap()
@@ -163,7 +163,7 @@ mod tests {
         let text = "a line\n\n".repeat(50_000);
         for mark in ["", "\u{feff}"] {
             std::fs::write(file.path(), format!("{mark}{text}")).unwrap();
-            let pieces = History::at(file.path()).pieces().unwrap();
+            let pieces = History::at(file.path()).unwrap().pieces().unwrap();
             let sent: Vec<u8> = pieces.flat_map(|piece| piece.unwrap().to_vec()).collect();
             assert!(sent == text.as_bytes());
         }

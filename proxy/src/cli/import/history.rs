@@ -1,28 +1,28 @@
 //! The file of recorded conversations, line by line.
 //!
-//! It must not know what a line holds.
+//! It must not know what a line holds, nor how the file can be read several times.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 
 use super::line::{BYTE_ORDER_MARK, Line};
 use super::passed_over::PassedOver;
-use crate::cli::CliError;
+use super::source::{Pass, Source};
+use crate::cli::{CliError, conversation};
 use crate::terminal::Progress;
 
 /// A file of conversations; read anew for every pass, so that it may be larger than memory.
 pub(super) struct History {
-    path: PathBuf,
+    source: Source,
     name: String,
 }
 
 /// A pass over the lines of the file that hold anything.
 pub(super) struct RawLines<'a> {
     history: &'a History,
-    reader: BufReader<File>,
+    reader: BufReader<Pass>,
     number: usize,
 }
 
@@ -42,8 +42,16 @@ pub(super) struct Numbered {
 }
 
 impl History {
-    pub(super) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), name: path.display().to_string() }
+    /// That in the file at `path`, or on standard input for `-`.
+    ///
+    /// # Errors
+    /// [`CliError::Read`].
+    pub(super) fn at(path: &Path) -> Result<Self, CliError> {
+        let name = conversation::name(path);
+        match Source::open(path) {
+            Ok(source) => Ok(Self { source, name }),
+            Err(source) => Err(CliError::Read { name, source }),
+        }
     }
 
     /// Reads every line. Says which messages are passed over.
@@ -85,7 +93,7 @@ impl History {
     /// # Errors
     /// [`CliError::Read`].
     pub(super) fn raw_lines(&self) -> Result<RawLines<'_>, CliError> {
-        Ok(RawLines { history: self, reader: self.open()?, number: 0 })
+        Ok(RawLines { history: self, reader: self.open(), number: 0 })
     }
 
     /// The whole file, without a byte order mark, in pieces.
@@ -93,7 +101,7 @@ impl History {
     /// # Errors
     /// [`CliError::Read`].
     pub(super) fn pieces(&self) -> Result<impl Iterator<Item = io::Result<Bytes>> + Send + use<>, CliError> {
-        let mut reader = self.open()?;
+        let mut reader = self.open();
         if reader.fill_buf().map_err(|source| self.unreadable(source))?.starts_with(BYTE_ORDER_MARK) {
             reader.consume(BYTE_ORDER_MARK.len());
         }
@@ -105,9 +113,8 @@ impl History {
         Ok(std::iter::from_fn(next))
     }
 
-    fn open(&self) -> Result<BufReader<File>, CliError> {
-        let file = File::open(&self.path).map_err(|source| self.unreadable(source))?;
-        Ok(BufReader::with_capacity(BUFFER, file))
+    fn open(&self) -> BufReader<Pass> {
+        BufReader::with_capacity(BUFFER, self.source.pass())
     }
 
     /// Says something of the file on standard error.
@@ -180,7 +187,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let line = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
         std::fs::write(file.path(), [BYTE_ORDER_MARK, b"\n", line.as_bytes(), b"\n \n"].concat()).unwrap();
-        let history = History::at(file.path());
+        let history = History::at(file.path()).unwrap();
         history.check().unwrap();
         let numbers: Vec<usize> = history.lines().unwrap().map(|line| line.unwrap().number).collect();
         assert_eq!(numbers, [2]);
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn a_file_of_which_every_message_is_passed_over_is_refused_as_wrong_data() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let history = History::at(file.path());
+        let history = History::at(file.path()).unwrap();
         let odd = r#"{"messages":[{"role":"critic","content":"No."}]}"#;
         std::fs::write(file.path(), format!("{odd}\n{odd}\n")).unwrap();
         let refused = history.check().unwrap_err();

@@ -3,6 +3,7 @@
 //! It must not know requests; nobody waits for the reading, only, for a bounded time, for the journal.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ pub(crate) struct IngestPipeline {
     store: Store,
     masker: Arc<Masker>,
     small_talk: Arc<OnceCell<SmallTalk>>,
+    is_warm: Arc<AtomicBool>,
     stop: CancellationToken,
     workers: Mutex<Option<Workers>>,
 }
@@ -52,9 +54,10 @@ impl IngestPipeline {
         backlog.set_unlisted(store.status().unread_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);
-        let small_talk = Arc::new(OnceCell::new());
+        let (small_talk, is_warm) = (Arc::new(OnceCell::new()), Arc::new(AtomicBool::new(false)));
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
+            is_warm: Arc::clone(&is_warm),
             reader: TurnReader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
             backlog: Arc::clone(&backlog),
             warnings: Arc::default(),
@@ -70,6 +73,7 @@ impl IngestPipeline {
             engine,
             store,
             small_talk,
+            is_warm,
             stop,
             workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(queue)), readers })),
         }
@@ -84,6 +88,11 @@ impl IngestPipeline {
     /// start only; `None` if it cannot be read.
     pub(crate) async fn small_talk(&self) -> Option<&SmallTalk> {
         SmallTalk::known(&self.small_talk, &self.engine).await
+    }
+
+    /// Whether a question finds all that it waits for: small talk was read, or could not be.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.is_warm.load(Ordering::Acquire)
     }
 
     /// The places of those of `ids` that are to be taken in, as far as is known without asking the store.

@@ -4,6 +4,7 @@
 //! It must not know in which order scopes are served, nor how turns are read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mainpoint_store::{Turn, TurnId};
@@ -26,6 +27,8 @@ pub(super) struct ReadWorker {
     pub(super) warnings: Arc<OncePerMinute>,
     pub(super) stop: CancellationToken,
     pub(super) small_talk: Arc<OnceCell<SmallTalk>>,
+    /// Set when small talk was read for the first time, or could not be.
+    pub(super) is_warm: Arc<AtomicBool>,
 }
 
 /// The lane of each worker: one for what is quickly read, and some for turns that take long, so that these are
@@ -40,7 +43,7 @@ impl ReadWorker {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => return,
-            _ = SmallTalk::known(&self.small_talk, &self.reader.engine) => {}
+            _ = SmallTalk::known(&self.small_talk, &self.reader.engine) => self.is_warm.store(true, Ordering::Release),
         }
         loop {
             let batch = tokio::select! {

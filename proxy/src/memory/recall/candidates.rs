@@ -81,6 +81,14 @@ pub fn chances(ranked: Vec<(usize, f32)>) -> Vec<(usize, f32)> {
     ranked.into_iter().map(|(place, score)| (place, (score - best).exp() / all.max(1.0))).collect()
 }
 
+/// The same, where some places take nothing from the others: their own chances are what they are among all.
+pub(super) fn chances_beside(ranked: Vec<(usize, f32)>, stands_beside: impl Fn(usize) -> bool) -> Vec<(usize, f32)> {
+    let others = ranked.iter().copied().filter(|(place, _)| !stands_beside(*place)).collect();
+    let mut others = chances(others).into_iter();
+    let all = chances(ranked).into_iter();
+    all.map(|found| if stands_beside(found.0) { found } else { others.next().unwrap_or(found) }).collect()
+}
+
 /// Where each turn stands for the first time, counting every turn once.
 fn places(turns: impl Iterator<Item = TurnId>) -> HashMap<TurnId, usize> {
     let mut places = HashMap::new();
@@ -148,6 +156,16 @@ mod tests {
         assert!((found.iter().map(|(_, chance)| chance).sum::<f32>() - 1.0).abs() < 1e-6);
         assert!((found[0].1 / found[1].1 - std::f32::consts::E).abs() < 1e-5);
         assert!(chances(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn what_stands_beside_takes_no_chance_from_the_others() {
+        let ranked = vec![(7, 9.0), (1, 2.0), (3, 1.0)];
+        let found = chances_beside(ranked.clone(), |place| place == 7);
+        assert_eq!(found.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [7, 1, 3], "the order stays");
+        assert_eq!(found[0], chances(ranked.clone())[0]);
+        assert_eq!(found[1..], chances(ranked[1..].to_vec()));
+        assert_eq!(chances_beside(ranked.clone(), |_| false), chances(ranked));
     }
 
     #[test]

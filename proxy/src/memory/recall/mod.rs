@@ -7,6 +7,7 @@ pub mod candidates;
 pub mod dates;
 mod excerpts;
 pub mod newer;
+mod plain;
 pub mod relevance;
 mod scored_turns;
 pub mod search;
@@ -20,9 +21,10 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{ConversationView, IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
-use self::candidates::{chances, ranked};
+use self::candidates::{chances_beside, ranked};
 use self::excerpts::excerpts;
 use self::newer::{DatedTurn, newer, newest_first};
+use self::plain::plainly;
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
 use self::sentences::telling;
@@ -174,11 +176,24 @@ impl Recall<'_> {
             tracing::debug!(?evidence, "abstained");
             return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
-        let mut ranking = chances(ranked(&found.candidates));
+        let mut ranking = chances_beside(ranked(&found.candidates), |place| found.repeats(place));
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.most);
         watch.lap("ranking");
+        let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
+        let plain = self.store.plain(question.scope, &ids).await?;
+        // What the prompt says plainly need not be quoted as it was sent.
+        let stays = |turn: &TurnId| plain.get(turn).is_none_or(|plain| !question.retained.contains(plain));
+        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(stays));
         let (turns, reasons) = self.read(snapshot, &question, &ranking, &found).await?;
+        let spoken: Vec<TurnId> = plain.values().copied().collect();
+        let spoken = match spoken.is_empty() {
+            true => Vec::new(),
+            false => self.store.turns_in(question.scope, &spoken, question.conversation()).await?,
+        };
+        let found_turns = turns.into_iter().zip(reasons);
+        let (turns, reasons): (Vec<_>, Vec<_>) =
+            plainly(found_turns, &plain, &spoken, &question.text).into_iter().unzip();
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");

@@ -2,6 +2,8 @@
 //!
 //! It must not know how passages are found, nor how turns are ranked.
 
+use std::collections::HashSet;
+
 use mainpoint_store::{Hit, IndexedPassage, SearchResult, TurnId};
 
 use crate::memory::profile::Profile;
@@ -39,14 +41,41 @@ impl ScoredTurns {
                 }
             }
         }
-        let documents: Vec<Vec<&[u8]>> = grouped.iter().map(|group| group.iter().map(codes_of).collect()).collect();
+        let count = grouped.len();
+        let turns = Self { profiles, passages: grouped, max_sims: vec![None; count], best: vec![None; count] };
+        turns.compared_without(&HashSet::new(), compare)
+    }
+
+    /// The same, compared as if some turns were not there; what is known of those stays.
+    pub(super) fn compared_without(
+        mut self,
+        left_out: &HashSet<TurnId>,
+        compare: impl FnOnce(&[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>>,
+    ) -> Self {
+        let is_in: Vec<bool> = self.turns().map(|turn| !left_out.contains(turn)).collect();
+        // What has no codes is not compared.
+        let groups = self.passages.iter().zip(&is_in);
+        let documents: Vec<Vec<&[u8]>> = groups
+            .map(|(group, is_in)| if *is_in { group.iter().map(codes_of).collect() } else { Vec::new() })
+            .collect();
         let mut matches = compare(&documents);
-        matches.resize(grouped.len(), None);
-        let (max_sims, best) = matches
-            .into_iter()
-            .map(|found| found.map_or((None, None), |(score, place)| (Some(score), Some(place))))
-            .unzip();
-        Self { profiles, passages: grouped, max_sims, best }
+        matches.resize(is_in.len(), None);
+        let known = self.max_sims.iter_mut().zip(&mut self.best);
+        for (((max_sim, best), found), _) in known.zip(matches).zip(is_in).filter(|(_, is_in)| *is_in) {
+            (*max_sim, *best) = (found.map(|(score, _)| score), found.map(|(_, place)| place));
+        }
+        self
+    }
+
+    /// Turns of which `is_meant` holds and the first passage of each that was found, at most so many, those that match best first.
+    pub(super) fn best_of(&self, is_meant: impl Fn(&Profile) -> bool, most: usize) -> Vec<&IndexedPassage> {
+        let turns = self.profiles.iter().zip(&self.max_sims).zip(&self.passages);
+        let meant = turns.filter(|(((_, profile), _), _)| is_meant(profile));
+        let mut meant: Vec<(f32, &IndexedPassage)> = meant
+            .filter_map(|((_, max_sim), group)| Some((max_sim.unwrap_or(f32::NEG_INFINITY), group.first()?)))
+            .collect();
+        meant.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        meant.into_iter().map(|(_, passage)| passage).take(most).collect()
     }
 
     /// The turns.
@@ -138,6 +167,24 @@ mod tests {
         let best = compared.into_best_first(&SearchResult::default());
         let best: Vec<Option<u32>> = best.iter().map(|best| best.first().map(|passage| passage.passage)).collect();
         assert_eq!(best, [Some(0), Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_what_it_had_and_is_no_measure_for_the_others() {
+        let passages = vec![passage(1, 0, &[4]), passage(2, 0, &[9]), passage(3, 0, &[6])];
+        // Of each the share that it has of the greatest.
+        let shares = |documents: &[Vec<&[u8]>]| {
+            let found = greatest(documents);
+            let most = found.iter().flatten().map(|(best, _)| *best).fold(1.0, f32::max);
+            found.into_iter().map(|found| found.map(|(best, place)| (best / most, place))).collect()
+        };
+        let compared = ScoredTurns::new(passages, shares);
+        assert_eq!(compared.max_sims(), [Some(4.0 / 9.0), Some(1.0), Some(6.0 / 9.0)]);
+        let compared = compared.compared_without(&[TurnId([2; 16])].into(), shares);
+        assert_eq!(compared.max_sims(), [Some(4.0 / 6.0), Some(1.0), Some(1.0)]);
+        let turns = |most| compared.best_of(|_| true, most).iter().map(|passage| passage.turn.0[0]).collect::<Vec<_>>();
+        assert_eq!((turns(1), turns(9)), (vec![2], vec![2, 3, 1]));
+        assert!(compared.best_of(|_| false, 9).is_empty());
     }
 
     #[test]

@@ -18,7 +18,10 @@ use super::scored_turns::ScoredTurns;
 use super::sketching;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
+use crate::memory::features::TurnFeatures;
+use crate::memory::profile::Profile;
 use crate::memory::small_talk::SmallTalk;
+use crate::memory::wording::words_of;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// A search of one snapshot.
@@ -46,7 +49,9 @@ pub struct ComparedTurns {
     pub turns: Vec<TurnId>,
     /// The same turns, in the same order, with what speaks for each; [`super::candidates::ranked`] puts them in order.
     pub candidates: Vec<Candidate>,
-    /// How well the best of them match.
+    /// Those of them that say what the question does, word for word.
+    pub repetitions: HashSet<TurnId>,
+    /// How well the best of the others match.
     pub evidence: Evidence,
     /// The passages of each, the one that speaks for it first.
     passages: Vec<Vec<IndexedPassage>>,
@@ -100,14 +105,25 @@ impl Search<'_> {
         watch.lap("candidates");
         let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
         let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));
+        let codes = question.codes.clone();
         let comparing = tokio::task::spawn_blocking(move || {
-            ScoredTurns::new(passages, |documents| question.codes.max_sim_and_best(documents))
+            ScoredTurns::new(passages, |documents| codes.max_sim_and_best(documents))
         });
-        let compared = comparing.await?;
+        let mut compared = comparing.await?;
+        let repetitions = self.repetitions(&compared).await?;
+        if !repetitions.is_empty() {
+            // That it was asked before makes none of its words less rare.
+            let (codes, left_out) = (question.codes, repetitions.clone());
+            let comparing = tokio::task::spawn_blocking(move || {
+                compared.compared_without(&left_out, |documents| codes.max_sim_and_best(documents))
+            });
+            compared = comparing.await?;
+        }
         watch.lap("comparing");
-        let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| !self.retained.contains(turn));
+        let tells = |turn: &TurnId| !self.retained.contains(turn) && !repetitions.contains(turn);
+        let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| tells(turn));
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
-        let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
+        let cosines = hits.dense.iter().filter(|hit| tells(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
         let periods = periods(self.text, self.asked);
         let times = if periods.is_empty() {
@@ -129,6 +145,7 @@ impl Search<'_> {
         Ok(ComparedTurns {
             turns: compared.turns().copied().collect(),
             candidates,
+            repetitions,
             evidence,
             passages: compared.into_best_first(&hits),
             hits,
@@ -137,7 +154,28 @@ impl Search<'_> {
     }
 }
 
+impl Search<'_> {
+    /// Those of the turns that match best that say what the question does, word for word.
+    async fn repetitions(&self, compared: &ScoredTurns) -> Result<HashSet<TurnId>, MemoryError> {
+        let asked = words_of(self.text);
+        if asked.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let length = TurnFeatures::new("user", self.text).tokens;
+        let is_as_long = |profile: &Profile| profile.features.tokens.abs_diff(length) <= PUNCTUATION;
+        let alike = compared.best_of(is_as_long, MOST_REPETITIONS);
+        let texts = if alike.is_empty() { Vec::new() } else { self.snapshot.texts(&alike).await? };
+        let repeats = alike.iter().zip(texts).filter(|(_, text)| words_of(text) == asked);
+        Ok(repeats.map(|(passage, _)| passage.turn).collect())
+    }
+}
+
 impl ComparedTurns {
+    /// Whether the turn at a place says what the question does.
+    pub(super) fn repeats(&self, place: usize) -> bool {
+        self.turns.get(place).is_some_and(|turn| self.repetitions.contains(turn))
+    }
+
     /// The passage that speaks for a turn: the one whose codes match best, else the one that was found first.
     pub(super) fn best(&self, place: usize) -> Option<&IndexedPassage> {
         self.passages.get(place)?.first()
@@ -187,6 +225,10 @@ impl CandidateLimits {
     }
 }
 
+/// So many turns that are as long as the question are read to see whether they say what it does: such a one matches it best.
+const MOST_REPETITIONS: usize = 4;
+/// By about so many tokens' punctuation and space turns with the same words differ.
+const PUNCTUATION: u32 = 2;
 /// So many of the times when a turn was said are compared with those that a question names, the last ones: "yes" may
 /// have been said thousands of times.
 const MOST_TIMES: usize = 64;

@@ -85,7 +85,13 @@ impl Conversations {
     fn goes_on_from(&mut self, matched: &ConversationMatch, new: &[u8]) -> TurnPlace {
         self.begun = self.begun.wrapping_add(1);
         let turns = said_turns(new);
-        let new = ConversationAppend { scope: scope(), after: matched.tip, fresh: name(self.begun), turns };
+        let new = ConversationAppend {
+            scope: scope(),
+            after: matched.tip,
+            fresh: name(self.begun),
+            turns,
+            plain: Vec::new(),
+        };
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
         place.or(matched.tip).unwrap()
@@ -172,6 +178,7 @@ fn two_requests_at_once_agree_on_what_came_first() {
         after,
         fresh: name(fresh),
         turns: said_turns(turns),
+        plain: Vec::new(),
     };
     let first = all.journal.place(&new(None, 201, &[1, 2])).unwrap().unwrap();
     let one = all.journal.place(&new(Some(first), 202, &[3, 4])).unwrap().unwrap();
