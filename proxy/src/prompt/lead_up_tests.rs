@@ -1,7 +1,7 @@
 //! What becomes of what was said right before the question when turns leave: an agent's rounds leave first, the task and the
 //! answer stay as long as they are small, and what has been read leaves before what has not.
 //!
-//! It must not know how a conversation is divided.
+//! It must not know how a conversation is parted.
 
 use std::collections::HashSet;
 
@@ -122,6 +122,20 @@ async fn the_last_answer_leaves_where_the_prompt_comes_within_the_budget_only_wi
     let (plan, went) = planned(&mut new(), &messages).await;
     assert!(!plan.evicts && plan.receipt.over_budget, "{:?}", plan.receipt);
     assert_eq!(went, messages);
+}
+
+#[tokio::test]
+async fn an_answer_that_left_for_a_large_question_does_not_come_back_when_that_leaves() {
+    let mut case = new();
+    let mut messages = vec![user(&words(200)), assistant(&words(250)), user(&words(1900))];
+    let (plan, went) = planned(&mut case, &messages).await;
+    assert!(plan.evicts && !plan.receipt.over_budget, "{:?}", plan.receipt);
+    assert_eq!(went, some(&messages, &[2]));
+    // The question was not answered, so that the next one would lean on what was said before it.
+    messages.push(user(&words(500)));
+    let (plan, went) = planned(&mut case, &messages).await;
+    assert!(plan.evicts && !plan.receipt.over_budget, "{:?}", plan.receipt);
+    assert_eq!(went, some(&messages, &[3]));
 }
 
 #[tokio::test]
