@@ -163,7 +163,7 @@ async fn rounds_that_have_been_read_leave_though_the_newest_one_and_the_answer_h
 /// A task, the rounds that were made for it, and the answer; words of each.
 type Worked = (usize, Vec<usize>, usize);
 
-/// Words of which a prompt of what stays whatever happens and what the question leans on is always within the budget.
+/// Words of which a prompt of what stays whatever happens and the question's lead-up is always within the budget.
 fn tasks() -> impl Strategy<Value = Vec<Worked>> {
     let rounds = prop::collection::vec(0..500_usize, 0..6);
     prop::collection::vec((0..200_usize, rounds, 0..300_usize), 1..8)
