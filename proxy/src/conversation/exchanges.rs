@@ -75,7 +75,8 @@ impl CallPairs {
     /// by themselves. The last one is still going on.
     ///
     /// A round is everything that an assistant thought, said and called in one go, with the results of all its calls. What it
-    /// thought belongs to what it did next, so a round never begins within such a go.
+    /// thought belongs to what it did next, so a round never begins within such a go; where nothing came next, it belongs to what it
+    /// did before. So every round but an only one has a message with a name of its own.
     pub(crate) fn tool_rounds(&self, messages: &[Message], exchange: &[usize]) -> Vec<Vec<usize>> {
         let is = |index: usize, role: &str| messages.get(index).is_some_and(|message| message.role == role);
         let leading = exchange.iter().take_while(|index| is(**index, "user")).count();
@@ -88,6 +89,13 @@ impl CallPairs {
                 }
                 _ => rounds.push(vec![index]),
             }
+        }
+        let is_thought = |index: &usize| messages.get(*index).is_some_and(|message| message.binds_next);
+        if let [.., before, last] = rounds.as_mut_slice()
+            && last.iter().all(is_thought)
+        {
+            before.append(last);
+            rounds.pop();
         }
         rounds
     }
@@ -306,6 +314,24 @@ pub(crate) mod tests {
         let (exchanges, rounds) = groups(&parsed_response(&json!({"input": items}).to_string()));
         assert_eq!(exchanges, [vec![0], (1..11).collect()]);
         assert_eq!(rounds, [vec![2, 3, 4, 5, 6], vec![7, 8, 9], vec![10]]);
+    }
+
+    #[test]
+    fn what_was_thought_last_is_in_the_round_before_it_until_something_follows() {
+        let reasoning = json!({"type": "reasoning", "summary": []});
+        let mut items = vec![
+            json!({"role": "user", "content": "a"}),
+            reasoning.clone(),
+            json!({"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"}),
+            json!({"type": "function_call_output", "call_id": "1", "output": "x"}),
+            reasoning,
+            json!({"type": "web_search_call", "id": "ws", "status": "completed"}),
+        ];
+        let rounds = |items: &[Value]| groups(&parsed_response(&json!({"input": items}).to_string())).1;
+        assert_eq!(rounds(&items[..2]), [vec![1]]);
+        assert_eq!(rounds(&items), [vec![1, 2, 3, 4, 5]]);
+        items.push(json!({"type": "message", "role": "assistant", "content": "done"}));
+        assert_eq!(rounds(&items), [vec![1, 2, 3], vec![4, 5, 6]]);
     }
 
     #[test]

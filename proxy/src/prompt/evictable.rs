@@ -24,12 +24,13 @@ pub(crate) struct Cuttable<'a> {
     pub(crate) call_pairs: &'a CallPairs,
 }
 
-/// What was said in an exchange, without its calls and their results.
+/// What the last exchange may lean on of one before it: its beginning and its end, without the rounds between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LeadUp {
     /// The user messages that it begins with.
     pub(crate) said: Vec<usize>,
-    /// Its last round: what the assistant said in the end. Empty where it has said nothing.
+    /// Its last round: what the assistant said in the end or, where the user spoke before it did, calls with their results. Empty
+    /// where the assistant did nothing.
     pub(crate) answer: Vec<usize>,
 }
 
@@ -103,7 +104,7 @@ impl<'a> Cuttable<'a> {
         Shape { evictables }
     }
 
-    /// What the last exchange leans on, newest first: of the exchange before it what the user said and the answer, without the
+    /// What the last exchange may lean on, newest first: of the exchange before it what the user said and the answer, without the
     /// rounds between them. The same of one more exchange if tools were called in it, for it may be what the user has only
     /// confirmed since, or if the one behind it has no answer.
     pub(crate) fn lead_ups(self) -> Vec<LeadUp> {
@@ -143,11 +144,11 @@ impl<'a> Cuttable<'a> {
         rounds
     }
 
-    /// The rounds of an exchange but the last one, and what is left of it without them.
+    /// The rounds of an exchange but the last one, and what is left of it without them. Each ends at another message with a prefix id,
+    /// so that what has left in the middle of it is found again.
     fn rounds_and_rest(self, exchange: &[usize]) -> Vec<Vec<usize>> {
         let mut rounds = self.call_pairs.tool_rounds(self.messages, exchange);
-        let ends_known = rounds.pop().is_some_and(|last| self.horizon(&last).is_some());
-        rounds.retain(|round| ends_known && self.horizon(round).is_some());
+        rounds.pop();
         let gone: BTreeSet<usize> = rounds.iter().flatten().copied().collect();
         rounds.push(exchange.iter().copied().filter(|index| !gone.contains(index)).collect());
         rounds
@@ -274,6 +275,40 @@ mod tests {
         assert_eq!(lead_ups(&[&user, &said, &user, &user, &call, &result]), [of(&[2], &[]), of(&[0], &[1])]);
         let confirmed = [&user, &call, &result, &said, &user, &said, &user];
         assert_eq!(lead_ups(&confirmed), [of(&[4], &[5]), of(&[0], &[3])]);
+    }
+
+    #[test]
+    fn a_round_that_left_stays_out_where_its_exchange_ends_with_something_thought() {
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let call = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{}"});
+        let result = |id: &str| json!({"type": "function_call_output", "call_id": id, "output": "x"});
+        let asides = ["reasoning", "web_search_call", "file_search_call", "code_interpreter_call", "mcp_call"];
+        for aside in asides.map(|kind| json!({"type": kind, "id": "aside"})) {
+            let items = json!([
+                user("a"),
+                call("1"),
+                result("1"),
+                call("2"),
+                result("2"),
+                aside,
+                user("b"),
+                user("c"),
+                user("d"),
+            ]);
+            let items = items.as_array().unwrap();
+            for end in [5, 6, 7, 8, 9] {
+                let request = parsed_response(&json!({"input": items[..end]}).to_string());
+                let prefix_ids = Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages);
+                let call_pairs = CallPairs::new(&request.messages);
+                let cuttable =
+                    Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, call_pairs: &call_pairs };
+                let shape = cuttable.shape(Some(2), &BTreeSet::new());
+                assert_eq!(shape.dropped(2), [1, 2].into(), "{end} items, {aside}");
+                // As long as the exchange is the last one, its end stays.
+                let whole = if end > 6 { (0..6).collect() } else { BTreeSet::from([1, 2]) };
+                assert_eq!(shape.dropped(4), whole, "{end} items, {aside}");
+            }
+        }
     }
 
     #[test]

@@ -30,9 +30,10 @@ pub(crate) struct Shape {
 pub(crate) struct Evictable {
     /// Their indices, ascending. None at the end of an exchange that stays, where an eviction may end as well.
     pub(crate) messages: Vec<usize>,
-    /// The last of them that has a prefix id; an eviction that ends here is known by it.
+    /// The last of them that has a prefix id, or, where there are none, the last such message of the exchange that stays; an eviction
+    /// that ends here is known by it.
     pub(crate) horizon: usize,
-    /// Whether it was said last: the newest whole exchanges and the rounds of the exchange still going on.
+    /// Whether it is recent: of the last exchange or of the two before it, whole or in rounds. The question's lead-up is.
     pub(crate) is_recent: bool,
 }
 
@@ -60,8 +61,9 @@ pub(crate) struct Cut {
     pub(crate) horizon: usize,
     /// Tokens that are left.
     pub(crate) after: usize,
-    /// Whether it takes from what was said last, which the question may lean on.
-    pub(crate) is_deep: bool,
+    /// Whether it ends among what is recent. What it frees may stand before that: what ended no later than an earlier eviction counts
+    /// towards the next cut.
+    pub(crate) is_recent: bool,
 }
 
 /// What an eviction costs and saves, in the unit of the configured prices.
@@ -101,13 +103,13 @@ impl EvictionLimits {
         }
         // Where memories may take more than the mark leaves them, more leaves.
         let low = self.low.min(self.budget.saturating_sub(situation.coming));
-        let smaller = |is_deep: bool| {
-            let fits = move |cut: &&Cut| cut.after < situation.tokens && cut.is_deep == is_deep;
+        let smaller = |is_recent: bool| {
+            let fits = move |cut: &&Cut| cut.after < situation.tokens && cut.is_recent == is_recent;
             cuts.iter().filter(fits)
         };
-        let best = |is_deep: bool| {
-            let reaches = smaller(is_deep).find(|cut| cut.after <= low);
-            reaches.or_else(|| smaller(is_deep).next_back())
+        let best = |is_recent: bool| {
+            let reaches = smaller(is_recent).find(|cut| cut.after <= low);
+            reaches.or_else(|| smaller(is_recent).next_back())
         };
         let over = situation.tokens > self.budget;
         let reaches = |cut: &&Cut| cut.after <= self.budget;
@@ -211,7 +213,7 @@ mod tests {
 
     fn cuts(afters: &[usize]) -> Vec<Cut> {
         let numbered = afters.iter().enumerate();
-        numbered.map(|(horizon, after)| Cut { horizon, after: *after, is_deep: false }).collect()
+        numbered.map(|(horizon, after)| Cut { horizon, after: *after, is_recent: false }).collect()
     }
 
     #[test]
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_was_said_last_leaves_only_when_the_budget_demands_it() {
-        let cut = |horizon, after, is_deep| Cut { horizon, after, is_deep };
+        let cut = |horizon, after, is_recent| Cut { horizon, after, is_recent };
         let horizon =
             |tokens, cuts: &[Cut]| LIMITS.choose(situation(tokens), cuts, &PRICES).map(|(cut, _)| cut.horizon);
         let enough = [cut(0, 700, false), cut(1, 250, true), cut(2, 100, true)];
@@ -275,7 +277,7 @@ mod tests {
         assert_eq!(horizon(cold(400)), Some(1), "110 tokens, which are more than four turns of 25");
         assert_eq!(horizon(cold(380)), None, "90 tokens");
         assert_eq!(horizon(cold(300)), None, "at the low-water mark");
-        let recent = [Cut { horizon: 1, after: 250, is_deep: true }];
+        let recent = [Cut { horizon: 1, after: 250, is_recent: true }];
         assert_eq!(LIMITS.choose(cold(440), &recent, &PRICES), None, "what was said last stays");
     }
 
@@ -292,7 +294,7 @@ mod tests {
 
     #[test]
     fn results_are_shortened_in_the_place_of_a_cut_where_that_frees_half_as_much_and_leaves_room() {
-        let cut = Cut { horizon: 3, after: 200, is_deep: true };
+        let cut = Cut { horizon: 3, after: 200, is_recent: true };
         let instead = |tokens, coming, after| {
             let prompt = Situation { coming, ..situation(tokens) };
             LIMITS.instead(prompt, cut, after, &PRICES).map(|balance| balance.kept)
@@ -306,7 +308,7 @@ mod tests {
 
     #[test]
     fn within_the_budget_results_are_shortened_only_if_that_pays_or_costs_nothing() {
-        let cut = Cut { horizon: 3, after: 300, is_deep: false };
+        let cut = Cut { horizon: 3, after: 300, is_recent: false };
         let slow = Situation { growth: 10, ..situation(900) };
         let quick = Situation { growth: 5000, ..slow };
         assert!(LIMITS.instead(slow, cut, 480, &PRICES).is_some());

@@ -23,7 +23,8 @@ pub(crate) struct BlockRecord {
 /// What has left a prompt up to a message. Records of earlier versions hold a digest of it besides, which is passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EvictionRecord {
-    /// The prefixes whose last messages stayed before its end, because they could not be quoted.
+    /// The prefixes whose last messages stayed before its end: for what is attached to them, because they cannot be read, or because
+    /// they were the question's lead-up then. Odd ones are not among them, since they are known by what they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) held: Vec<PrefixId>,
 }

@@ -1,7 +1,7 @@
 //! What becomes of what was said right before the question when turns leave: an agent's rounds leave first, the task and the
 //! answer stay as long as they are small, and what has been read leaves before what has not.
 //!
-//! It must not know how a conversation is divided.
+//! It must not know how a conversation is parted.
 
 use std::collections::HashSet;
 
@@ -125,6 +125,20 @@ async fn the_last_answer_leaves_where_the_prompt_comes_within_the_budget_only_wi
 }
 
 #[tokio::test]
+async fn an_answer_that_left_for_a_large_question_does_not_come_back_when_that_leaves() {
+    let mut case = new();
+    let mut messages = vec![user(&words(200)), assistant(&words(250)), user(&words(1900))];
+    let (plan, went) = planned(&mut case, &messages).await;
+    assert!(plan.evicts && !plan.receipt.over_budget, "{:?}", plan.receipt);
+    assert_eq!(went, some(&messages, &[2]));
+    // The question was not answered, so that the next one would lean on what was said before it.
+    messages.push(user(&words(500)));
+    let (plan, went) = planned(&mut case, &messages).await;
+    assert!(plan.evicts && !plan.receipt.over_budget, "{:?}", plan.receipt);
+    assert_eq!(went, some(&messages, &[3]));
+}
+
+#[tokio::test]
 async fn rounds_that_have_been_read_leave_though_the_newest_one_and_the_answer_have_not() {
     for (answer, of_the_end) in [(PROPOSAL.to_owned(), 2), (words(700), 2)] {
         let mut case = new();
@@ -149,7 +163,7 @@ async fn rounds_that_have_been_read_leave_though_the_newest_one_and_the_answer_h
 /// A task, the rounds that were made for it, and the answer; words of each.
 type Worked = (usize, Vec<usize>, usize);
 
-/// Words of which a prompt of what stays whatever happens and what the question leans on is always within the budget.
+/// Words of which a prompt of what stays whatever happens and the question's lead-up is always within the budget.
 fn tasks() -> impl Strategy<Value = Vec<Worked>> {
     let rounds = prop::collection::vec(0..500_usize, 0..6);
     prop::collection::vec((0..200_usize, rounds, 0..300_usize), 1..8)

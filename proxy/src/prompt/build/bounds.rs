@@ -2,29 +2,33 @@
 //!
 //! It must not know whether anything leaves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+use mainpoint_store::PrefixId;
 
 use crate::config::MemoryConfig;
 use crate::conversation::prepare::Prepared;
-use crate::prompt::evictable::Cuttable;
+use crate::prompt::evictable::{Cuttable, LeadUp};
 use crate::prompt::eviction_policy::Shape;
-use crate::prompt::injections::Recorded;
+use crate::prompt::injections::{CurrentEviction, Recorded};
 
 /// How far a prompt may be cut. The default is that of one that nothing leaves.
 #[derive(Default)]
 pub(super) struct Bounds {
-    /// How the conversation may be cut now.
-    pub(super) division: Division,
-    /// How it may be cut where the prompt cannot be brought within its budget otherwise: what the question leans on may leave as
-    /// well. `None` where nothing stays for that reason.
-    pub(super) last_resort: Option<Division>,
+    /// How the conversation may be cut while the question's lead-up stays.
+    pub(super) with_lead_up: Partition,
+    /// How it may be cut where the prompt cannot be brought within its budget with the lead-up. `None` where nothing stays for being
+    /// that alone.
+    pub(super) without_lead_up: Option<Partition>,
     /// Messages that stay because they are odd.
     pub(super) odd: BTreeSet<usize>,
+    /// Messages that an earlier eviction let leave.
+    pub(super) gone: BTreeSet<usize>,
 }
 
-/// A conversation divided into what stays and what may leave.
+/// A conversation parted into what stays and what may leave.
 #[derive(Default)]
-pub(super) struct Division {
+pub(super) struct Partition {
     /// What may leave.
     pub(super) shape: Shape,
     /// Messages that stay, the odd ones among them. Around some of them others stay too.
@@ -37,52 +41,68 @@ impl Bounds {
         let cuttable = Cuttable::new(prepared);
         let odd = cuttable.odd();
         let held = &(&odd | &cuttable.attached(config.attachments)) | &recorded.unreadable;
-        let divided = |held: BTreeSet<usize>| {
-            let cut_at = recorded.eviction.as_ref().map(|eviction| eviction.horizon);
-            Division { shape: cuttable.shape(cut_at, &held), held }
+        let former = recorded.eviction.as_ref();
+        let gone = former.map(|eviction| gone(prepared, eviction, &odd)).unwrap_or_default();
+        let parted = |held: BTreeSet<usize>| Partition {
+            shape: cuttable.shape(former.map(|eviction| eviction.horizon), &held),
+            held,
         };
-        let leaned_on = leaned_on(prepared, config.budget_tokens);
-        if leaned_on.is_subset(&held) {
-            return Self { division: divided(held), last_resort: None, odd };
+        let lead_up = lead_up(prepared, &gone, config.budget_tokens);
+        if lead_up.is_subset(&held) {
+            return Self { with_lead_up: parted(held), without_lead_up: None, odd, gone };
         }
-        Self { division: divided(&held | &leaned_on), last_resort: Some(divided(held)), odd }
+        Self { with_lead_up: parted(&held | &lead_up), without_lead_up: Some(parted(held)), odd, gone }
     }
 
     /// The messages that may leave if they must.
     pub(super) fn movable(&self) -> BTreeSet<usize> {
-        self.last_resort.as_ref().unwrap_or(&self.division).movable()
+        self.without_lead_up.as_ref().unwrap_or(&self.with_lead_up).movable()
     }
 }
 
-impl Division {
+impl Partition {
     /// The messages that do not stay whatever happens.
     pub(super) fn movable(&self) -> BTreeSet<usize> {
         self.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect()
     }
 }
 
-/// What was said right before the question, as far as it is small: an answer, and what it answers.
-fn leaned_on(prepared: &Prepared, budget: usize) -> BTreeSet<usize> {
+/// What has left with an earlier eviction.
+fn gone(prepared: &Prepared, eviction: &CurrentEviction, odd: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let ids: HashSet<PrefixId> = eviction.record.held.iter().copied().collect();
+    let mut held = odd.clone();
+    if !ids.is_empty() {
+        let numbered = prepared.prefix_ids.iter().enumerate();
+        let known = numbered.filter(|(_, id)| id.is_some_and(|id| ids.contains(&id)));
+        held.extend(known.map(|(index, _)| index));
+    }
+    Cuttable::new(prepared).shape(Some(eviction.horizon), &held).dropped(eviction.horizon)
+}
+
+/// The question's lead-up, as far as it is small: an answer, and what it answers. What is gone already does not come back for that,
+/// nor does anything before it.
+fn lead_up(prepared: &Prepared, gone: &BTreeSet<usize>, budget: usize) -> BTreeSet<usize> {
     let cost =
         |indices: &[usize]| -> usize { indices.iter().filter_map(|index| prepared.tokens.messages.get(*index)).sum() };
-    let mut room = budget / LEANED_ON_SHARE;
-    let mut leaned_on = BTreeSet::new();
-    for lead_up in Cuttable::new(prepared).lead_ups() {
-        let answer = cost(&lead_up.answer);
-        let all = answer + cost(&lead_up.said);
-        let is_answered = !lead_up.answer.is_empty();
+    let is_there = |one: &LeadUp| !one.said.iter().chain(&one.answer).any(|index| gone.contains(index));
+    let mut room = budget / LEAD_UP_SHARE;
+    let mut lead_up = BTreeSet::new();
+    for one in Cuttable::new(prepared).lead_ups().into_iter().take_while(is_there) {
+        let answer = cost(&one.answer);
+        let all = answer + cost(&one.said);
+        let is_answered = !one.answer.is_empty();
         if answer <= budget / ANSWER_SHARE && all <= room {
             room -= all;
-            leaned_on.extend(lead_up.said);
-            leaned_on.extend(lead_up.answer);
+            lead_up.extend(one.said);
+            lead_up.extend(one.answer);
         } else if is_answered {
             break;
         }
     }
-    leaned_on
+    lead_up
 }
 
-/// An answer that the question leans on may take one in so many tokens of the budget …
+/// An answer in a lead-up may take one in so many tokens of the budget …
 const ANSWER_SHARE: usize = 4;
-/// … and everything that it leans on, one in so many.
-const LEANED_ON_SHARE: usize = 2;
+/// … and the whole lead-up one in so many.
+const LEAD_UP_SHARE: usize = 2;

@@ -57,6 +57,21 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(tokens)
     }
 
+    /// Tokens of the block that was recorded for the message `index`; it is counted once.
+    pub(super) fn block_tokens(&self, index: usize) -> Result<usize, MemoryError> {
+        let Some(block) = self.recorded.blocks.get(&index).and_then(|block| block.text.as_deref()) else {
+            return Ok(0);
+        };
+        let counted = || self.block_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = counted().get(&index).copied();
+        if let Some(tokens) = known {
+            return Ok(tokens);
+        }
+        let tokens = self.text(block)?;
+        counted().insert(index, tokens);
+        Ok(tokens)
+    }
+
     fn replaced_tokens(&self) -> MutexGuard<'_, BTreeMap<usize, usize>> {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,16 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mainpoint_store::PrefixId;
-
 use super::Draft;
-use super::bounds::Division;
+use super::bounds::Partition;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::request::Message;
 use crate::openai::splice::Edits;
 use crate::prompt::blocking::block_in_place_if_large;
-use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Balance, Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 
@@ -54,38 +51,38 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that holds for this request: a new one, that of an earlier request, or none. Nothing newer than one of the
     /// messages `unread` leaves.
     pub(super) async fn eviction(&self, unread: &BTreeSet<usize>) -> Result<Option<Eviction>, MemoryError> {
-        let (current, situation, division, cuts) = block_in_place_if_large(self.size(), || {
+        let (current, situation, partition, cuts) = block_in_place_if_large(self.size(), || {
             let current = self.current();
             let situation = self.situation(current.as_ref())?;
-            let division = self.division(current.as_ref(), situation)?;
-            let cuts = self.cuts(division, unread, current.as_ref(), situation)?;
-            Ok::<_, MemoryError>((current, situation, division, cuts))
+            let partition = self.partition(current.as_ref(), situation)?;
+            let cuts = self.cuts(partition, unread, current.as_ref(), situation)?;
+            Ok::<_, MemoryError>((current, situation, partition, cuts))
         })?;
         let limits = EvictionLimits::new(&self.planner.config);
         let Some((cut, balance)) = limits.choose(situation, &cuts, &self.planner.prices) else {
             return Ok(current);
         };
-        let leaving = division.shape.dropped(cut.horizon);
+        let leaving = partition.shape.dropped(cut.horizon);
         match self.shortening(current.as_ref(), situation, cut, &leaving).await? {
             Some(shortened) => Ok(Some(shortened)),
-            None => Ok(Some(block_in_place_if_large(self.size(), || self.evict(division, cut, balance)))),
+            None => Ok(Some(block_in_place_if_large(self.size(), || self.evict(partition, cut, balance)))),
         }
     }
 
-    /// How the conversation is cut, if it is: what the question leans on stays, unless the prompt is over the budget and only comes
-    /// within it without.
-    fn division(&self, current: Option<&Eviction>, situation: Situation) -> Result<&Division, MemoryError> {
+    /// How the conversation is cut, if it is: the question's lead-up stays, unless the prompt is over the budget and only comes within
+    /// it without.
+    fn partition(&self, current: Option<&Eviction>, situation: Situation) -> Result<&Partition, MemoryError> {
         let budget = self.planner.config.budget_tokens;
-        let first = &self.bounds.division;
-        let Some(last) = self.bounds.last_resort.as_ref().filter(|_| situation.tokens > budget) else {
-            return Ok(first);
+        let with = &self.bounds.with_lead_up;
+        let Some(without) = self.bounds.without_lead_up.as_ref().filter(|_| situation.tokens > budget) else {
+            return Ok(with);
         };
         // What has not been read is read soon; what was said last would be gone for good.
-        let comes_within = |division: &Division| {
-            let cuts = self.cuts(division, &BTreeSet::new(), current, situation)?;
+        let comes_within = |partition: &Partition| {
+            let cuts = self.cuts(partition, &BTreeSet::new(), current, situation)?;
             Ok::<_, MemoryError>(cuts.iter().any(|cut| cut.after <= budget))
         };
-        Ok(if comes_within(first)? || !comes_within(last)? { first } else { last })
+        Ok(if comes_within(with)? || !comes_within(without)? { with } else { without })
     }
 
     /// What earlier requests let leave and shortened, with what has left since then.
@@ -108,15 +105,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that an earlier request made.
     fn left(&self) -> Option<Eviction> {
         let current = self.recorded.eviction.as_ref()?;
-        let ids: HashSet<PrefixId> = current.record.held.iter().copied().collect();
-        let mut held = self.bounds.odd.clone();
-        if !ids.is_empty() {
-            let numbered = self.prepared.prefix_ids.iter().enumerate();
-            let known = numbered.filter(|(_, id)| id.is_some_and(|id| ids.contains(&id)));
-            held.extend(known.map(|(index, _)| index));
-        }
-        let shape = Cuttable::new(self.prepared).shape(Some(current.horizon), &held);
-        let dropped = shape.dropped(current.horizon);
+        let dropped = self.bounds.gone.clone();
         (!dropped.is_empty()).then(|| Eviction { record: current.record.clone(), dropped, ..Eviction::none() })
     }
 
@@ -165,7 +154,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// What else may leave.
     fn cuts(
         &self,
-        division: &Division,
+        partition: &Partition,
         unread: &BTreeSet<usize>,
         current: Option<&Eviction>,
         situation: Situation,
@@ -174,14 +163,14 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut after = situation.tokens;
         if let Some(eviction) = current {
             // What has left and stays from now on comes back.
-            for index in eviction.dropped.difference(&division.movable()) {
+            for index in eviction.dropped.difference(&partition.movable()) {
                 after += self.cost(*index)?;
             }
         }
         // Of evictions on one chain the one that ends last holds, so that a new one ends behind it.
         let former = self.recorded.eviction.as_ref().map(|eviction| eviction.horizon);
         let (mut cuts, mut frees) = (Vec::new(), false);
-        for evictable in &division.shape.evictables {
+        for evictable in &partition.shape.evictables {
             let leaves = |index: &&usize| !gone(index);
             let mut leaving = evictable.messages.iter().filter(leaves).peekable();
             if leaving.peek().is_some() && evictable.messages.iter().any(|index| unread.contains(index)) {
@@ -193,7 +182,7 @@ impl<M: PromptMemory> Draft<'_, M> {
                 frees = true;
             }
             if frees && former.is_none_or(|former| evictable.horizon > former) {
-                cuts.push(Cut { horizon: evictable.horizon, after, is_deep: evictable.is_recent });
+                cuts.push(Cut { horizon: evictable.horizon, after, is_recent: evictable.is_recent });
                 frees = false;
             }
         }
@@ -206,13 +195,12 @@ impl<M: PromptMemory> Draft<'_, M> {
             return self.tokens_of(index, &record.text);
         }
         let plain = self.prepared.tokens.messages.get(index).copied().unwrap_or_default();
-        let block = self.recorded.blocks.get(&index).and_then(|block| block.text.as_deref());
-        Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
+        Ok(plain + self.block_tokens(index)?)
     }
 
-    fn evict(&self, division: &Division, cut: Cut, balance: Balance) -> Eviction {
-        let dropped = division.shape.dropped(cut.horizon);
-        let held = division.held.difference(&self.bounds.odd).take_while(|index| **index <= cut.horizon);
+    fn evict(&self, partition: &Partition, cut: Cut, balance: Balance) -> Eviction {
+        let dropped = partition.shape.dropped(cut.horizon);
+        let held = partition.held.difference(&self.bounds.odd).take_while(|index| **index <= cut.horizon);
         let held = held.filter_map(|index| self.prepared.prefix_ids.get(*index).copied().flatten()).collect();
         let shortened = self.shortened_beside(&dropped);
         Eviction {

@@ -136,8 +136,9 @@ pub(crate) async fn revise<M: PromptMemory>(
             true => block_in_place_if_large(size, || Bounds::new(prepared, &recorded, &planner.config)),
             false => Bounds::default(),
         };
-        let replaced = Mutex::default();
-        let draft = Draft { planner, options, prepared, question, bounds, tool, mark, recorded, replaced, watch };
+        let (replaced, block_tokens) = (Mutex::default(), Mutex::default());
+        let draft =
+            Draft { planner, options, prepared, question, bounds, tool, mark, recorded, replaced, block_tokens, watch };
         let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
         let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
         if let Attempt::Ended(revised) = attempt {
@@ -173,6 +174,8 @@ struct Draft<'a, M> {
     recorded: Recorded,
     /// Tokens of the messages that have a text in the place of their result, by index, as far as they were counted.
     replaced: Mutex<BTreeMap<usize, usize>>,
+    /// Tokens of the blocks that were recorded, by index, as far as they were counted.
+    block_tokens: Mutex<BTreeMap<usize, usize>>,
     watch: Stopwatch,
 }
 
