@@ -44,6 +44,8 @@ pub(crate) struct Prepared {
     restated: BTreeSet<usize>,
     /// What it says plainly of what was sent with more around it.
     plain: Vec<PlainTurn>,
+    /// When that was said, by the places of those messages among the spoken ones.
+    plain_times: BTreeMap<usize, DateTime<Utc>>,
     /// The name of the conversation that begins here, should one begin.
     fresh: ConversationId,
     /// The model's tokenizer.
@@ -149,6 +151,7 @@ impl Prepared {
             conversation_match: None,
             restated: BTreeSet::new(),
             plain: Vec::new(),
+            plain_times: BTreeMap::new(),
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -169,7 +172,7 @@ impl Prepared {
             position: self.position(at),
             role: message.role.to_owned(),
             text: message.text(),
-            time: self.time,
+            time: self.plain_times.get(&at).copied().unwrap_or(self.time),
             tokens: self.tokens.messages.get(index).map_or(0, |tokens| u32::try_from(*tokens).unwrap_or(u32::MAX)),
         })
     }
@@ -216,10 +219,11 @@ impl Prepared {
         }
     }
 
-    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it.
-    pub(crate) fn say_plainly(&mut self, said: impl IntoIterator<Item = (usize, TurnId)>) {
-        let said = said.into_iter();
-        self.plain = said.filter_map(|(at, wrapped)| Some(PlainTurn { wrapped, turn: self.turn_id(at)? })).collect();
+    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it. They were said then.
+    pub(crate) fn say_plainly(&mut self, said: Vec<(usize, Turn)>) {
+        self.plain_times = said.iter().map(|(at, wrapped)| (*at, wrapped.time)).collect();
+        let plain = |(at, wrapped): (usize, Turn)| Some(PlainTurn { wrapped: wrapped.id, turn: self.turn_id(at)? });
+        self.plain = said.into_iter().filter_map(plain).collect();
     }
 
     /// Indices of the messages that say other words than those that what was recorded for them belongs to.

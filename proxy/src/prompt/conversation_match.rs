@@ -65,12 +65,12 @@ fn plain(
     prepared: &Prepared,
     replaced: &[ReplacedTurn],
     known: &[Turn],
-) -> Vec<(usize, TurnId)> {
+) -> Vec<(usize, Turn)> {
     let pairs = replaced.iter().filter_map(|ReplacedTurn { at, known: id }| {
         let turn = known.iter().find(|turn| turn.id == *id && turn.role == "user")?;
         let message = prepared.request.messages.get(*prepared.spoken.get(*at)?)?;
         let says = message.role == "user" && is_wrapped(&memory.as_stored(message.text()), &turn.text);
-        says.then_some((*at, turn.id))
+        says.then(|| (*at, turn.clone()))
     });
     pairs.collect()
 }

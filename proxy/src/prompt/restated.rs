@@ -20,7 +20,7 @@ pub(super) fn says_again(known: &str, new: &str) -> bool {
 
 /// Whether a text is in a longer one with something before or behind it, in lines of its own, or behind a label: whoever goes on in
 /// the same line says something else.
-fn is_part(part: &str, whole: &str) -> bool {
+pub(super) fn is_part(part: &str, whole: &str) -> bool {
     let (part, whole) = (part.trim(), whole.trim());
     if part.is_empty() || part.len() > whole.len() {
         return false;

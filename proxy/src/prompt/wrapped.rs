@@ -2,22 +2,26 @@
 //!
 //! It must not know where either of them stands.
 
-/// Whether a text is in a longer one, without a word of that one going on in it.
+use super::restated::is_part;
+
+/// Whether a text is in a longer one with something around it: in lines of its own, behind a label or in a tag. Where more follows
+/// that somebody may have said as well, it is a part of what was said.
 pub(super) fn is_wrapped(plain: &str, whole: &str) -> bool {
     let (plain, whole) = (plain.trim(), whole.trim());
     if !plain.contains(char::is_alphanumeric) || plain.len() >= whole.len() {
         return false;
     }
-    whole.match_indices(plain).any(|(start, _)| {
-        let (before, rest) = whole.split_at(start);
-        let after = rest.get(plain.len()..).unwrap_or_default();
-        !goes_on(before, plain) && !goes_on(plain, after)
-    })
+    let is_beginning = whole.strip_prefix(plain).is_some_and(|rest| !begins_with_documents(rest));
+    !is_beginning && is_part(plain, whole)
 }
 
-/// Whether a word of the first text goes on in the second one.
-fn goes_on(first: &str, second: &str) -> bool {
-    first.ends_with(char::is_alphanumeric) && second.starts_with(char::is_alphanumeric)
+/// Whether the first line of a text is a label or begins with one, with a tag or with another sign that nobody says.
+fn begins_with_documents(text: &str) -> bool {
+    let line = text.trim_start().lines().next().unwrap_or_default();
+    let label = line.split_once([':', '：']).map_or("", |(label, _)| label);
+    line.starts_with(['<', '[', '{', '#', '`', '=', '-', '*', '_', '|'])
+        || line.trim_end().ends_with([':', '：'])
+        || (!label.is_empty() && !label.trim().contains(char::is_whitespace))
 }
 
 #[cfg(test)]
@@ -49,15 +53,32 @@ mod tests {
         {
             assert!(!is_wrapped(plain, whole), "{plain} in {whole}");
         }
-        assert!(is_wrapped("key", "monkey, key"), "it may stand at a later place");
+    }
+
+    #[test]
+    fn a_part_of_what_somebody_said_is_not_all_of_it() {
+        let all = "Book Rome, and remember my daughter is allergic to nuts";
+        for plain in ["Book Rome", "my daughter is allergic to nuts", "remember my daughter is allergic"] {
+            assert!(!is_wrapped(plain, all), "{plain}");
+        }
+        for more in [
+            "Book Rome.\nAnd remember that my daughter is allergic to nuts.",
+            "Book Rome.\n\nMy daughter has one wish: no nuts.",
+            "Book Rome. And Venice.",
+        ] {
+            assert!(!is_wrapped("Book Rome.", more), "{more}");
+        }
+        assert!(!is_wrapped("key", "monkey, key"));
     }
 
     proptest! {
         #[test]
-        fn what_stands_on_lines_of_its_own_is_wrapped(plain in "[a-zé你]{1,9}( [a-z]{1,5}){0,3}[?!.]?", before in ".{0,20}", after in ".{0,20}") {
+        fn what_stands_on_lines_of_its_own_is_wrapped(
+            plain in "[a-zé你]{4,9}( [a-z]{3,5}){2,3}[?!.]?", before in "[a-z:<>]{1,20}", after in ".{0,20}",
+        ) {
             let whole = format!("{before}\n{plain}\n{after}");
-            let is_longer = whole.trim().len() > plain.trim().len();
-            prop_assert_eq!(is_wrapped(&plain, &whole), is_longer);
+            prop_assert!(is_wrapped(&plain, &whole));
+            prop_assert!(!is_wrapped(&whole, &plain));
         }
     }
 }

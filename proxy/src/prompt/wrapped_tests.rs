@@ -37,6 +37,8 @@ async fn a_message_that_says_plainly_what_was_sent_with_documents_is_noted_for_i
     let (plain, turns) = noted("user", &[&sent(ASKED)], &[ASKED]).await;
     assert_eq!(plain, [PlainTurn { wrapped: turns::id(100), turn: turns[0].id }]);
     assert_eq!(turns[0].text, ASKED, "its words are kept");
+    assert_eq!(turns[0].time, turns::turn(100, "").time, "it was said when it was sent first");
+    assert_ne!(turns.last().unwrap().time, turns[0].time, "what is new is said now");
     let secret = format!("{ASKED} The word is {SECRET}.");
     let masked = secret.replace(SECRET, MASK);
     assert_eq!(noted("user", &[&sent(&masked)], &[&secret]).await.0.len(), 1, "what is stored has no secret");
@@ -47,6 +49,7 @@ async fn other_words_other_speakers_and_more_words_are_no_plain_ones() {
     for (role, known, said) in [
         ("user", sent(ASKED), "Where does the other key hang?".to_owned()),
         ("assistant", sent(ASKED), ASKED.to_owned()),
+        ("user", format!("{ASKED} And remember that my daughter is allergic to nuts."), ASKED.to_owned()),
         ("user", ASKED.to_owned(), sent(ASKED)),
     ] {
         assert_eq!(noted(role, &[&known], &[&said]).await.0, [], "{known} / {said}");

@@ -5,17 +5,24 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use redb::WriteTransaction;
+use redb::{ReadableTable, WriteTransaction};
 
 use super::Journal;
-use super::rows::PLAIN;
+use super::rows::{PLACES, PLAIN, every_place};
 use crate::error::StoreError;
 use crate::records::{ConversationAppend, Removal, Removed, Scope, TurnId};
 
-/// Notes what a request says plainly. Doing it again changes nothing.
+/// Notes what a request says plainly of turns that stand somewhere: others may have been deleted meanwhile. Doing it again changes
+/// nothing.
 pub(super) fn note(transaction: &WriteTransaction, new: &ConversationAppend) -> Result<(), redb::Error> {
-    let mut table = transaction.open_table(PLAIN)?;
+    if new.plain.is_empty() {
+        return Ok(());
+    }
+    let (mut table, places) = (transaction.open_table(PLAIN)?, transaction.open_table(PLACES)?);
     for plain in &new.plain {
+        if places.range(every_place(new.scope.as_str(), &plain.wrapped))?.next().transpose()?.is_none() {
+            continue;
+        }
         table.insert((new.scope.as_str(), &plain.wrapped.0), &plain.turn.0)?;
     }
     Ok(())
@@ -49,6 +56,35 @@ impl Journal {
             Ok(found)
         })
     }
+
+    /// These turns and all that have their words: what was said plainly of one, and all that was sent with more around it.
+    pub(crate) fn with_same_words(
+        &self,
+        scope: &Scope,
+        turns: impl IntoIterator<Item = TurnId>,
+    ) -> Result<HashSet<TurnId>, StoreError> {
+        let pairs = self.database.read("look up what was said plainly", |transaction| {
+            let mut pairs: Vec<[TurnId; 2]> = Vec::new();
+            for entry in transaction.open_table(PLAIN)?.range(every_turn(scope))? {
+                let (key, turn) = entry?;
+                pairs.push([TurnId(*key.value().1), TurnId(*turn.value())]);
+            }
+            Ok(pairs)
+        })?;
+        let mut linked: HashMap<TurnId, Vec<TurnId>> = HashMap::new();
+        for [wrapped, turn] in pairs {
+            linked.entry(wrapped).or_default().push(turn);
+            linked.entry(turn).or_default().push(wrapped);
+        }
+        let mut waiting: Vec<TurnId> = turns.into_iter().collect();
+        let mut found = HashSet::new();
+        while let Some(turn) = waiting.pop() {
+            if found.insert(turn) {
+                waiting.extend(linked.remove(&turn).unwrap_or_default());
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Scope, turn.
@@ -62,10 +98,12 @@ fn every_turn(scope: &Scope) -> RangeInclusive<TurnKeyOf<'_>> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+    use chrono::DateTime;
+
     use super::*;
     use crate::directory::Directory;
-    use crate::records::PlainTurn;
     use crate::records::samples::{conversation, id, scope};
+    use crate::records::{PlainTurn, SaidTurn};
 
     fn journal(root: &tempfile::TempDir) -> Journal {
         let journal = Journal::open(&Directory::prepare(&root.path().join("data")).unwrap()).unwrap();
@@ -75,11 +113,15 @@ mod tests {
             scope,
             after: None,
             fresh: conversation(1),
-            turns: Vec::new(),
+            turns: [1, 2, 3].map(|turn| SaidTurn { turn: id(turn), time: DateTime::UNIX_EPOCH }).to_vec(),
             plain: plain.to_vec(),
         };
-        journal.place(&new(scope())).unwrap();
-        journal.place(&new(Scope::new("k-another").unwrap())).unwrap();
+        for scope in [scope(), Scope::new("k-another").unwrap()] {
+            let new = new(scope);
+            let placing = ConversationAppend { plain: Vec::new(), ..new.clone() };
+            journal.place(&placing).unwrap();
+            journal.place(&new).unwrap();
+        }
         journal
     }
 
@@ -101,6 +143,42 @@ mod tests {
             HashMap::from([(1, 11), (2, 12), (3, 13)].map(|(one, other)| (id(one), id(other))))
         );
         assert!(known(&journal, &Scope::new("k-other").unwrap()).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_noted_of_a_turn_that_stands_nowhere() {
+        let root = tempfile::tempdir().unwrap();
+        let journal = journal(&root);
+        let new = ConversationAppend {
+            scope: scope(),
+            after: None,
+            fresh: conversation(2),
+            turns: Vec::new(),
+            plain: vec![PlainTurn { wrapped: id(4), turn: id(14) }],
+        };
+        journal.place(&new).unwrap();
+        assert_eq!(known(&journal, &scope()).len(), 3);
+        assert!(!known(&journal, &scope()).contains_key(&id(4)), "it may have been deleted meanwhile");
+    }
+
+    #[test]
+    fn the_words_of_a_turn_are_in_what_was_said_plainly_and_in_all_that_was_sent_around_that() {
+        let root = tempfile::tempdir().unwrap();
+        let journal = journal(&root);
+        let again = ConversationAppend {
+            scope: scope(),
+            after: None,
+            fresh: conversation(1),
+            turns: Vec::new(),
+            plain: vec![PlainTurn { wrapped: id(3), turn: id(11) }],
+        };
+        journal.place(&again).unwrap();
+        let same = |turns: &[u32]| journal.with_same_words(&scope(), turns.iter().map(|turn| id(*turn))).unwrap();
+        for turn in [1, 3, 11] {
+            assert_eq!(same(&[turn]), HashSet::from([1, 3, 11].map(id)), "{turn}");
+        }
+        assert_eq!(same(&[2, 40]), HashSet::from([2, 12, 40].map(id)));
+        assert!(same(&[]).is_empty());
     }
 
     #[test]

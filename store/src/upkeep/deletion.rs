@@ -256,7 +256,11 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, St
     let Deletion { scope, extent } = deletion;
     Ok(match extent {
         Extent::Everything => Removal { scope, what: Removed::Everything }.into(),
-        Extent::Turns(ids) => Removal::of_turns(&scope, ids).into(),
+        Extent::Turns(ids) => {
+            let of_journal = scope.clone();
+            let ids = shared.blocking(move |shared| shared.journal.with_same_words(&of_journal, ids)).await?;
+            Removal::of_turns(&scope, ids).into()
+        }
         Extent::Before(time) => {
             let mut turns = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
             let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;

@@ -24,6 +24,7 @@ mod recovery;
 mod refusal;
 mod retention;
 mod said_again;
+mod said_plainly;
 mod search;
 mod sketches;
 mod support;

@@ -9,7 +9,7 @@ use mainpoint_tests::{Conversation, ScriptedUpstream, prompt};
 use serde_json::{Value, json};
 
 use crate::chats_apart::{conversations, say};
-use crate::memory_api::{builder, call};
+use crate::memory_api::{builder, call, delete};
 
 const CODE: &str = "7391-K";
 const QUESTION: &str =
@@ -58,6 +58,15 @@ async fn what_is_sent_with_documents_around_it_is_quoted_and_found_as_it_was_sai
         assert!(times(&exchange.user) <= 1, "{:?} is one turn: {found}", exchange.user);
     }
     assert_eq!(times(&exchanges[2].user), 1, "{found}");
+
+    // Whoever forgets what is shown forgets what was sent as well.
+    let shown =
+        results.iter().find(|result| result["text"].as_str().is_some_and(|text| text.contains(&exchanges[2].user)));
+    let id = shown.and_then(|shown| shown["turn"].as_str()).expect("an id");
+    assert_eq!(delete(&proxy, TENANT, &format!("/turns/{id}")).await, 2);
+    let question = json!({"question": exchanges[2].user, "limit": 50}).to_string();
+    let found = call(&proxy, TENANT, Method::POST, "/search", question).await.json();
+    assert!(!found["results"].to_string().contains(&exchanges[2].user), "{found}");
 
     // Where nobody has said it plainly yet, it is quoted as it was sent.
     let mut last = Conversation::new();

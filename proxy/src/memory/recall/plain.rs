@@ -22,7 +22,8 @@ pub(super) fn plainly(
         let of = plain.get(&recalled.turn.id).and_then(|id| spoken.iter().find(|turn| turn.id == *id));
         let Some(turn) = of.cloned() else { return recalled };
         let sentences = telling(&turn.text, question).map(str::to_owned);
-        let turn = Turn { time: recalled.turn.time, position: recalled.turn.position, ..turn };
+        let Turn { conversation, parent, position, time, .. } = recalled.turn;
+        let turn = Turn { conversation, parent, position, time, ..turn };
         RecalledTurn { turn, passage: None, excerpts: Vec::new(), sentences, ..recalled }
     };
     let mut seen = HashSet::new();
@@ -34,7 +35,7 @@ pub(super) fn plainly(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::turns::{id, recalled, turn};
+    use crate::memory::turns::{conversation, id, recalled, turn};
 
     fn found(positions: &[u32]) -> impl Iterator<Item = (RecalledTurn, Candidate)> {
         let score = |rank: usize| 0.5_f32.powi(i32::try_from(rank).unwrap_or_default());
@@ -53,7 +54,8 @@ mod tests {
     #[test]
     fn what_was_said_plainly_stands_for_what_was_sent_and_as_it_was_said_then() {
         let plain = HashMap::from([(id(1), id(21)), (id(3), id(23))]);
-        let spoken = [turn(21, "Where is the key?"), turn(23, "Is there a key?")];
+        let later = Turn { conversation: conversation(9), parent: Some(id(20)), ..turn(21, "Where is the key?") };
+        let spoken = [later, turn(23, "Is there a key?")];
         let found = plainly(found(&[1, 2, 3]), &plain, &spoken, "key?");
         assert_eq!(told(&found), [(id(21), 1.0), (id(2), 0.5), (id(23), 0.25)]);
         let first = &found[0].0;
@@ -61,6 +63,8 @@ mod tests {
             (first.turn.text.as_str(), first.turn.position, first.turn.time),
             ("Where is the key?", 1, turn(1, "").time)
         );
+        let sent = turn(1, "");
+        assert_eq!((first.turn.conversation, first.turn.parent), (sent.conversation, sent.parent), "it stood there");
         assert_eq!((&first.passage, &found[1].0.passage), (&None, &Some("<context>".to_owned())));
         assert_eq!(found[2].1.lexical, Some(2), "what speaks for it is what spoke for what was sent");
     }
