@@ -242,7 +242,9 @@ impl DatabaseHandle {
             match self.space.ensure(RESERVE) {
                 Ok(()) => {
                     let repaired = self.repair_alone(Room::Leave)?;
-                    return Ok((repaired != Repaired::Nothing).then_some(repaired));
+                    // It may have been opened again since.
+                    let was_down = matches!(failed, StoreError::JournalDown { .. });
+                    return Ok((was_down || repaired != Repaired::Nothing).then_some(repaired));
                 }
                 Err(error) if error.is_of_full_disk() => {}
                 Err(error) => return Err(error),
