@@ -248,3 +248,7 @@ pub(super) async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, I
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "maintenance_tests.rs"]
+mod tests;
