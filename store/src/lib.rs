@@ -52,10 +52,11 @@
 //! # When the disk fails
 //!
 //! A full disk or another error closes the journal; until it opens again every call that needs it fails at once with
-//! [`StoreError::JournalDown`] and touches no disk. On a full disk it opens again at once, for reading and deleting. Tables that
-//! cannot be written leave what was read in the journal. A task looks at the files every second, tries again what failed and repairs
-//! what is gone: a manifest from what was remembered of it, rows from the journal, an index from the rows. [`Store::troubles`] says
-//! what does not work, [`StoreStatus::losses`] how often turns were lost for good, which are then to be offered again.
+//! [`StoreError::JournalDown`] and touches no disk. On a full disk it is opened again at once, for reading and deleting alone, which
+//! takes the longer the larger the file is. Tables that cannot be written leave what was read in the journal. A task looks at the
+//! files every second, tries again what failed and repairs what is gone: a manifest from what was remembered of it, rows from the
+//! journal, an index from the rows. [`Store::troubles`] says what does not work, [`StoreStatus::losses`] how often turns were lost for
+//! good, which are then to be offered again.
 //!
 //! Opening looks at everything before it changes anything. What is provably damaged is moved aside; what only this version
 //! cannot read, or the system does not let it read, is refused and stays as it is.

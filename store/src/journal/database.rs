@@ -6,8 +6,8 @@
 //! redb latches: after one error of the file every call fails until the database is closed and opened again. So the first
 //! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.
 //!
-//! Where the disk is full the file is opened again at once, so that what it holds can be read, and a deletion still works:
-//! [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space again.
+//! Where the disk is full, whoever looks after the file is woken at once and opens it again
+//! ([`DatabaseHandle::reopen_for_reading`]), so that what it holds can be read, and a deletion still works: [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space again.
 //!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
@@ -15,11 +15,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+use tokio::sync::Notify;
 
 use super::disk::{self, FileIdentity, RESERVE, SPACE, Space, TakeSpace};
+use super::faults::{FileFault, begin_trouble, say_working};
 use super::file::{self, Opened};
 use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
 use super::repaired::{Repaired, Room};
@@ -35,8 +37,10 @@ pub(super) struct DatabaseHandle {
     state: RwLock<State>,
     /// Held while something is written, so that the file's length can be compared with what it was left at.
     length: Mutex<u64>,
-    /// What became of the file when it was opened again at once, until somebody asks.
-    reopened: Mutex<Option<Repaired>>,
+    /// Held by whoever repairs or closes. Opening may take long, and meanwhile calls fail at once instead of waiting for `state`.
+    repairing: Mutex<()>,
+    /// Wakes whoever repairs.
+    found_full: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -74,7 +78,14 @@ impl DatabaseHandle {
         let (open, length) = Open::new(database, directory)?;
         let (state, length) = (RwLock::new(State::Open(open)), Mutex::new(length));
         let space = Space::new(directory, files);
-        Ok(Self { directory: directory.clone(), space, state, length, reopened: Mutex::default() })
+        Ok(Self {
+            directory: directory.clone(),
+            space,
+            state,
+            length,
+            repairing: Mutex::default(),
+            found_full: Arc::default(),
+        })
     }
 
     /// What is wrong at the moment.
@@ -165,6 +176,12 @@ impl DatabaseHandle {
     /// Makes good what is wrong, if that is possible now. What was released for deletions is for them alone until it is kept again,
     /// also where the file was closed in between.
     pub(super) fn repair(&self, room: Room) -> Result<Repaired, StoreError> {
+        let _nobody_else = self.repairing();
+        self.repair_alone(room)
+    }
+
+    /// Only for who holds `repairing`.
+    fn repair_alone(&self, room: Room) -> Result<Repaired, StoreError> {
         let mut state = self.state_mut();
         let trouble = match &mut *state {
             State::Closed => return Err(StoreError::Closed),
@@ -184,9 +201,10 @@ impl DatabaseHandle {
             }
             State::Down(trouble) => trouble.clone(),
         };
+        drop(state);
         match self.space.ensure(SPACE) {
             // What the file holds can be read all the same, and be deleted.
-            Err(full) if full.is_of_full_disk() => return self.reopen(&mut state, Some(trouble)),
+            Err(full) if full.is_of_full_disk() => return self.reopen(Some(trouble)),
             ensured => ensured?,
         }
         let has_room = match room {
@@ -194,11 +212,22 @@ impl DatabaseHandle {
             Room::Leave => self.space.has_reserve(),
         };
         if has_room {
-            let repaired = self.reopen(&mut state, None)?;
+            let repaired = self.reopen(None)?;
             say_working(&trouble);
             return Ok(repaired);
         }
-        self.reopen(&mut state, Some(trouble))
+        self.reopen(Some(trouble))
+    }
+
+    /// Opens a file again that was closed, for who reads or deletes: they need not wait for space.
+    pub(super) fn reopen_for_reading(&self) -> Result<Repaired, StoreError> {
+        let _nobody_else = self.repairing();
+        let trouble = match &*self.state() {
+            State::Down(trouble) => trouble.clone(),
+            State::Open(_) | State::Closed => return Ok(Repaired::Nothing),
+        };
+        self.directory.ensure_same()?;
+        self.reopen(Some(trouble))
     }
 
     /// Makes room for a deletion that failed, and says what changed by that; `None` where it did not fail for want of room. That is so
@@ -208,11 +237,14 @@ impl DatabaseHandle {
     /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
     pub(super) fn make_room(&self, failed: &StoreError) -> Result<Option<Repaired>, StoreError> {
         self.directory.ensure_same()?;
+        let _nobody_else = self.repairing();
         if !failed.is_of_full_disk() {
             match self.space.ensure(RESERVE) {
                 Ok(()) => {
-                    let repaired = self.repair(Room::Leave)?;
-                    return Ok((repaired != Repaired::Nothing).then_some(repaired));
+                    let repaired = self.repair_alone(Room::Leave)?;
+                    // It may have been opened again since.
+                    let was_down = matches!(failed, StoreError::JournalDown { .. });
+                    return Ok((was_down || repaired != Repaired::Nothing).then_some(repaired));
                 }
                 Err(error) if error.is_of_full_disk() => {}
                 Err(error) => return Err(error),
@@ -223,7 +255,7 @@ impl DatabaseHandle {
             drop(state);
             // Something else may have made room by now.
             self.space.ensure(RESERVE).map_err(|error| error.or_full(self.directory.path()))?;
-            return self.repair(Room::Leave).map(Some);
+            return self.repair_alone(Room::Leave).map(Some);
         }
         tracing::warn!("the disk is full; the room that is kept for deletions is given up for one");
         let trouble = match &mut *state {
@@ -234,12 +266,13 @@ impl DatabaseHandle {
             }
             State::Down(trouble) => trouble.clone(),
         };
-        self.reopen(&mut state, Some(trouble)).map(Some)
+        drop(state);
+        self.reopen(Some(trouble)).map(Some)
     }
 
-    /// What became of the file, if it was opened again on a full disk since this was asked last.
-    pub(super) fn take_reopened(&self) -> Option<Repaired> {
-        self.reopened.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Tells when the file was closed because the disk is full, so that it can be opened again.
+    pub(super) fn found_full(&self) -> Arc<Notify> {
+        Arc::clone(&self.found_full)
     }
 
     /// Whether room is kept for deletions.
@@ -273,10 +306,11 @@ impl DatabaseHandle {
         Ok(Repaired::Relieved)
     }
 
-    /// Opens the file again, with what it is short of.
-    fn reopen(&self, state: &mut State, short: Option<Trouble>) -> Result<Repaired, StoreError> {
+    /// Opens the file again, with what it is short of. Only for who holds `repairing`, while there is no database: nobody else makes one.
+    fn reopen(&self, short: Option<Trouble>) -> Result<Repaired, StoreError> {
         let Opened { database, is_begun_anew } = file::open(&self.directory)?;
         let (open, length) = Open::new(database, &self.directory)?;
+        let mut state = self.state_mut();
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
         Ok(if is_begun_anew { Repaired::BegunAnew } else { Repaired::Reopened })
@@ -290,6 +324,7 @@ impl DatabaseHandle {
     }
 
     pub(super) fn close(&self) {
+        let _nobody_else = self.repairing();
         let before = std::mem::replace(&mut *self.state_mut(), State::Closed);
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
     }
@@ -373,32 +408,16 @@ impl DatabaseHandle {
                 Self::take_down(&mut state, reason);
             }
             FileFault::Full(reason) => {
-                let trouble = Self::take_down(&mut state, reason);
-                self.reopen_for_reading(&mut state, trouble);
+                Self::take_down(&mut state, reason);
+                self.found_full.notify_one();
             }
         }
     }
 
-    fn take_down(state: &mut State, reason: String) -> Trouble {
-        let trouble = begin_trouble(reason);
-        let before = std::mem::replace(state, State::Down(trouble.clone()));
+    fn take_down(state: &mut State, reason: String) {
+        let before = std::mem::replace(state, State::Down(begin_trouble(reason)));
         // Also what redb panicked at has to let go of the file.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
-        trouble
-    }
-
-    /// Nobody who only reads has to wait for space. Where it does not open now, [`DatabaseHandle::repair`] tries it again.
-    fn reopen_for_reading(&self, state: &mut State, trouble: Trouble) {
-        let reopened = self.directory.ensure_same().and_then(|()| self.reopen(state, Some(trouble)));
-        match reopened {
-            Ok(reopened) => {
-                let mut noted = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
-                *noted = (*noted).max(Some(reopened));
-            }
-            Err(error) => {
-                tracing::debug!(cause = one_line(&error), "the journal can't be opened again on the full disk");
-            }
-        }
     }
 
     fn down(&self) -> StoreError {
@@ -414,6 +433,10 @@ impl DatabaseHandle {
 
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn repairing(&self) -> MutexGuard<'_, ()> {
+        self.repairing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn length(&self) -> MutexGuard<'_, u64> {
@@ -455,32 +478,6 @@ impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         Self::JournalDown { reason: trouble.reason }
     }
-}
-
-/// What is wrong with the file.
-enum FileFault {
-    /// It is not under its name any more.
-    Gone(String),
-    /// It cannot be used any more.
-    Failed(String),
-    /// There was no space for what was to be written to it.
-    Full(String),
-}
-
-fn begin_trouble(reason: String) -> Trouble {
-    tracing::error!(
-        reason,
-        "the journal is out of order: new turns and readings are not kept and nothing is recalled until it works again. \
-         What was kept before stays. Requests pass as they are; it is tried again by itself"
-    );
-    Trouble::new(StorePart::Journal, reason)
-}
-
-fn say_working(trouble: &Trouble) {
-    tracing::info!(
-        seconds = trouble.seconds(),
-        "the journal works again; turns are kept and memories recalled from now on"
-    );
 }
 
 /// Counts the databases of this process.

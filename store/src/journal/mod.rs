@@ -6,7 +6,10 @@
 //! After an error of the file every call fails at once with [`StoreError::JournalDown`] until [`Journal::repair`] has opened the
 //! file again (`journal/database.rs`).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
 
 use crate::directory::Directory;
 use crate::error::StoreError;
@@ -34,6 +37,7 @@ mod deletions;
 mod departures;
 mod disk;
 mod expiry;
+mod faults;
 mod file;
 mod ledger;
 mod lineage;
@@ -113,16 +117,24 @@ impl Journal {
     /// # Errors
     /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
     pub(crate) fn make_room(&self, failed: &StoreError) -> Result<Option<Repaired>, StoreError> {
-        let made = self.database.make_room(failed)?.max(self.database.take_reopened());
+        let made = self.database.make_room(failed)?;
         if let Some(repaired) = made {
             self.note(repaired);
         }
         Ok(made)
     }
 
-    /// What became of the file, if it was opened again on a full disk since this was asked last: at once, so that it can be read.
-    pub(crate) fn take_reopened(&self) -> Option<Repaired> {
-        self.database.take_reopened().inspect(|repaired| self.note(*repaired))
+    /// Opens the file again for who reads or deletes, if it is closed. Others wait for [`Journal::repair`] to find space.
+    ///
+    /// # Errors
+    /// Why it can't be opened.
+    pub(crate) fn reopen_for_reading(&self) -> Result<Repaired, StoreError> {
+        self.database.reopen_for_reading().inspect(|repaired| self.note(*repaired))
+    }
+
+    /// Tells when the file was closed because the disk is full, and [`Journal::reopen_for_reading`] helps.
+    pub(crate) fn found_full(&self) -> Arc<Notify> {
+        self.database.found_full()
     }
 
     /// Whether room is kept for deletions.

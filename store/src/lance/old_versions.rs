@@ -1,11 +1,11 @@
 //! The manifests of versions that are not the newest, and files that no version can name.
 //!
 //! Responsible for: removing them, moving aside what keeps Lance from pruning. Must not know: when versions are pruned, what a table
-//! holds. Only for who writes nothing to the table meanwhile.
+//! holds.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lance::index::DatasetIndexExt;
 
@@ -13,6 +13,7 @@ use super::inspection::{self, KNOWN_TO_WRITERS};
 use super::manifest;
 use crate::directory::{Directory, remove};
 use crate::error::StoreError;
+use crate::tasks::blocking;
 use crate::trouble::one_line;
 
 /// Removes the manifests of all versions but the newest, which has to be readable, and returns how many that were. What only they
@@ -23,14 +24,15 @@ use crate::trouble::one_line;
 pub(crate) async fn remove_manifests(directory: &Directory, name: &str, newest: u64) -> Result<u64, StoreError> {
     let path = directory.table(name);
     read(&path, newest).await.map_err(StoreError::lance("read a table's newest manifest"))?;
-    let mut removed = 0;
-    for (version, manifest) in manifest::list(&path).map_err(StoreError::file("read the versions of", &path))? {
-        if version < newest {
+    blocking(move || {
+        let mut removed = 0;
+        for (_, manifest) in older(&path, newest)? {
             remove(&manifest).map_err(StoreError::file("remove", &manifest))?;
             removed += 1;
         }
-    }
-    Ok(removed)
+        Ok(removed)
+    })
+    .await
 }
 
 /// Moves the manifests of older versions aside that can't be read, and returns how many that were. Nothing depends on them.
@@ -40,16 +42,15 @@ pub(crate) async fn remove_manifests(directory: &Directory, name: &str, newest: 
 pub(crate) async fn set_unreadable_aside(directory: &Directory, name: &str, newest: u64) -> Result<usize, StoreError> {
     let path = directory.table(name);
     let mut moved = 0;
-    for (version, manifest) in manifest::list(&path).map_err(StoreError::file("read the versions of", &path))? {
-        if version >= newest {
-            continue;
-        }
+    let of_table = path.clone();
+    for (version, manifest) in blocking(move || older(&of_table, newest)).await? {
         match read(&path, version).await {
             Ok(()) => continue,
             // What the system says passes, and is no word about what the file holds.
             Err(error) if inspection::is_of_system(&error) => continue,
             Err(error) => {
-                let moved_to = directory.set_aside(&manifest)?;
+                let directory = directory.clone();
+                let moved_to = blocking(move || directory.set_aside(&manifest)).await?;
                 moved += 1;
                 tracing::warn!(
                     table = name, version, cause = one_line(&error), moved_to = %moved_to.display(),
@@ -61,14 +62,19 @@ pub(crate) async fn set_unreadable_aside(directory: &Directory, name: &str, newe
     Ok(moved)
 }
 
-/// Removes the files beside those of rows that a write began under another name and did not end. Lance never looks at them. Blocking.
+/// Removes the files beside those of rows that a write began under another name and did not end. Lance never looks at them.
 ///
 /// # Errors
 /// [`StoreError::File`] when they can't be listed or removed.
-pub(crate) fn remove_unfinished(directory: &Directory, name: &str) -> Result<usize, StoreError> {
+pub(crate) async fn remove_unfinished(directory: &Directory, name: &str) -> Result<usize, StoreError> {
     let path = directory.table(name).join("data");
-    let failed = || StoreError::file("look through", &path);
-    let entries = match fs::read_dir(&path) {
+    blocking(move || remove_all_but_rows(&path)).await
+}
+
+/// Blocking.
+fn remove_all_but_rows(path: &Path) -> Result<usize, StoreError> {
+    let failed = || StoreError::file("look through", path);
+    let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         entries => entries.map_err(failed())?,
     };
@@ -81,6 +87,13 @@ pub(crate) fn remove_unfinished(directory: &Directory, name: &str) -> Result<usi
         }
     }
     Ok(removed)
+}
+
+/// The manifests of versions before the newest. Blocking.
+fn older(table: &Path, newest: u64) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+    let mut found = manifest::list(table).map_err(StoreError::file("read the versions of", table))?;
+    found.retain(|(version, _)| *version < newest);
+    Ok(found)
 }
 
 /// Reads a version as it lies on the disk, whatever is known of it, and all that Lance reads of it when it prunes.

@@ -3,7 +3,7 @@
 //! Responsible for: knowing of which scopes the tables may still hold what was deleted, and which turns that are. Must not know: why a
 //! deletion could not be carried out, when it is tried again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::StoreError;
 use crate::records::{NotedDeletion, Removal, Removed, Scope, TurnId};
@@ -11,7 +11,7 @@ use crate::records::{NotedDeletion, Removal, Removed, Scope, TurnId};
 /// What the tables may still hold though it was deleted. Until it is gone its scopes are not searched, and what is new of them waits in
 /// the journal: a row that is read could be one that was deleted, and one that is written would go with the deletion.
 #[derive(Debug, Default)]
-pub(crate) struct DeletionsDue(Mutex<Deletions>);
+pub(crate) struct DeletionsDue(Arc<Mutex<Deletions>>);
 
 #[derive(Debug, Default)]
 struct Deletions {
@@ -22,26 +22,25 @@ struct Deletions {
     at_work: Vec<Removal>,
 }
 
+/// A deletion that the tables are carrying out. Where it ends in any other way, as by a panic, it is due.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct DeletionAtWork {
+    deletions: Arc<Mutex<Deletions>>,
+    removal: Removal,
+    is_carried_out: bool,
+}
+
 impl DeletionsDue {
     /// Notes that the journal has carried a deletion out, and that the tables are about to.
-    pub(crate) fn begin(&self, removal: &Removal) {
+    pub(crate) fn begin(&self, removal: &Removal) -> DeletionAtWork {
         self.lock().at_work.push(removal.clone());
-    }
-
-    /// Notes that nobody is carrying a deletion out any more. Where it is still to be carried out, that is noted before.
-    pub(crate) fn leave(&self, removal: &Removal) {
-        let mut deletions = self.lock();
-        if let Some(at) = deletions.at_work.iter().position(|at_work| at_work == removal) {
-            deletions.at_work.swap_remove(at);
-        }
+        DeletionAtWork { deletions: Arc::clone(&self.0), removal: removal.clone(), is_carried_out: false }
     }
 
     /// Notes that a deletion is still to be carried out.
     pub(crate) fn note(&self, deletion: NotedDeletion) {
-        let due = &mut self.lock().due;
-        if !due.contains(&deletion) {
-            due.push(deletion);
-        }
+        self.lock().note(deletion);
     }
 
     /// Notes that the tables have carried a deletion out.
@@ -90,8 +89,44 @@ impl DeletionsDue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Deletions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
+}
+
+impl DeletionAtWork {
+    /// What is being deleted.
+    pub(crate) fn removal(&self) -> &Removal {
+        &self.removal
+    }
+
+    /// The tables have carried it out.
+    pub(crate) fn carried_out(mut self) {
+        self.is_carried_out = true;
+    }
+}
+
+impl Drop for DeletionAtWork {
+    fn drop(&mut self) {
+        let mut deletions = lock(&self.deletions);
+        if !self.is_carried_out {
+            deletions.note(NotedDeletion::Removal(self.removal.clone()));
+        }
+        if let Some(at) = deletions.at_work.iter().position(|at_work| *at_work == self.removal) {
+            deletions.at_work.swap_remove(at);
+        }
+    }
+}
+
+impl Deletions {
+    fn note(&mut self, deletion: NotedDeletion) {
+        if !self.due.contains(&deletion) {
+            self.due.push(deletion);
+        }
+    }
+}
+
+fn lock(deletions: &Mutex<Deletions>) -> MutexGuard<'_, Deletions> {
+    deletions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes out of a deletion what another one has carried out, and says whether anything is left of it.
@@ -156,13 +191,26 @@ mod tests {
     fn what_is_being_deleted_is_not_there_any_more_and_keeps_nobody_from_reading() {
         let due = DeletionsDue::default();
         let removal = Removal::of_turns(&scope(), [id(1)]);
-        due.begin(&removal);
+        let at_work = due.begin(&removal);
         assert!(due.covers(&scope(), id(1)) && !due.covers(&scope(), id(2)));
         assert!(due.ensure_none(&scope()).is_ok() && !due.is_any());
-        due.note(NotedDeletion::Removal(removal.clone()));
-        due.leave(&removal);
+        drop(at_work);
         assert!(due.covers(&scope(), id(1)) && due.is_any(), "it could not be carried out");
-        due.end(&NotedDeletion::Removal(removal));
+        due.end(&NotedDeletion::Removal(removal.clone()));
         assert!(!due.covers(&scope(), id(1)));
+        due.begin(&removal).carried_out();
+        assert!(!due.covers(&scope(), id(1)) && !due.is_any());
+    }
+    #[test]
+    fn a_deletion_whose_attempt_panics_is_due() {
+        let due = DeletionsDue::default();
+        let removal = Removal::of_turns(&scope(), [id(1)]);
+        let attempt: std::thread::Result<()> = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _at_work = due.begin(&removal);
+            std::panic::resume_unwind(Box::new("in the middle of it"))
+        }));
+        assert!(attempt.is_err() && due.is_of(&scope()));
+        due.end(&NotedDeletion::Removal(removal));
+        assert!(!due.covers(&scope(), id(1)), "nobody is at work on it any more");
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) is_reconciliation_due: AtomicBool,
     /// Whether the journal was opened again and memory does not know yet what it holds.
     pub(crate) is_catch_up_due: AtomicBool,
+    /// Whether a write may have left files that no version names: the last one of the process before this, or one that failed.
+    pub(crate) has_leftovers: AtomicBool,
     pub(crate) manifests: ManifestCopies,
     /// What could not be read of the tables.
     pub(crate) faults: Faults,
@@ -127,6 +129,7 @@ impl Shared {
             unindexed: AtomicUsize::new(0),
             is_reconciliation_due: AtomicBool::new(false),
             is_catch_up_due: AtomicBool::new(false),
+            has_leftovers: AtomicBool::new(true),
             manifests: ManifestCopies::default(),
             faults: Faults::default(),
             kept_files: KeptFiles::default(),
@@ -143,6 +146,15 @@ impl Shared {
     /// Puts other tables in their place. Only for who holds `maintenance`, `trimming`, `writer` and `gate`.
     pub(crate) fn replace_tables(&self, tables: Tables) {
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
+        self.has_leftovers.store(true, Ordering::Release);
+    }
+
+    /// Writes to the tables. Where that fails, or does not come to its end, it may leave files that no version names.
+    pub(crate) async fn writing<T>(&self, write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let mut unfinished = Unfinished { has_leftovers: &self.has_leftovers, is_unfinished: true };
+        let written = write.await;
+        unfinished.is_unfinished = written.is_err();
+        written
     }
 
     pub(crate) fn turn_index(&self) -> MutexGuard<'_, TurnIndex> {
@@ -200,5 +212,19 @@ impl Shared {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
         blocking(move || work(&shared)).await
+    }
+}
+
+/// A write to the tables, until it has ended well.
+struct Unfinished<'a> {
+    has_leftovers: &'a AtomicBool,
+    is_unfinished: bool,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if self.is_unfinished {
+            self.has_leftovers.store(true, Ordering::Release);
+        }
     }
 }

@@ -21,6 +21,7 @@ use crate::lance::{columns, filter, tables};
 use crate::records::{
     ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey,
 };
+use crate::state::deletions_due::DeletionAtWork;
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 use crate::trouble::{StorePart, one_line};
@@ -35,7 +36,7 @@ pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<V
         let _maintenance = shared.maintenance.lock().await;
         let _trimming = shared.trimming.lock().await;
         let mut writer = shared.writer.lock().await;
-        let deleted = delete_with(&shared, &mut writer, deletion).await;
+        let deleted = shared.writing(delete_with(&shared, &mut writer, deletion)).await;
         deleted.map_err(|error| error.or_full(shared.directory.path()))
     })
     .await
@@ -57,7 +58,7 @@ async fn delete_with(
     if covered.removal.is_empty() {
         return Ok(Vec::new());
     }
-    let (removal, removed) = loop {
+    let (at_work, removed) = loop {
         match take_from_journal(shared, &covered).await {
             Ok(taken) => break taken,
             Err(failed) => room.make(shared, writer, failed).await?,
@@ -66,17 +67,17 @@ async fn delete_with(
     // What an attempt deleted that failed after that is deleted all the same.
     let mut deleted: HashSet<TurnId> = removed.into_iter().map(|(_, id)| id).collect();
     let mut purge = Purge::NotDue;
-    let carried_out = carry_out_in_room(shared, writer, &removal, &mut deleted, &mut purge, room).await;
-    if carried_out.is_err() {
-        shared.deletions_due.note(NotedDeletion::Removal(removal.clone()));
-    }
-    shared.deletions_due.leave(&removal);
+    let carried_out = carry_out_in_room(shared, writer, at_work.removal(), &mut deleted, &mut purge, room).await;
     if let Err(failed) = carried_out {
+        let scope = at_work.removal().scope.clone();
+        // From here on it is due.
+        drop(at_work);
         // What is loaded of the scope may still name what is deleted.
-        shared.turn_index().unload(&removal.scope);
-        say_due(shared, &removal.scope, &failed);
+        shared.turn_index().unload(&scope);
+        say_due(shared, &scope, &failed);
         return Err(failed);
     }
+    at_work.carried_out();
     // Without room for the next deletion the disk was full when this one began.
     if purge == Purge::Due || shared.journal.trouble().is_some() || !shared.journal.has_reserve() {
         pruning::free_space(shared).await;
@@ -163,22 +164,27 @@ impl From<Removal> for Covered {
 
 /// Takes out of the journal what goes, and notes that the tables may still have it. Returns what went, and which turns
 /// the journal had.
-async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(Removal, Vec<TurnKey>), StoreError> {
+async fn take_from_journal(
+    shared: &Arc<Shared>,
+    covered: &Covered,
+) -> Result<(DeletionAtWork, Vec<TurnKey>), StoreError> {
     let Covered { removal, old } = covered.clone();
     shared
         .blocking(move |shared| {
             let quoted = shared.config.quoted;
-            shared.change(
+            let mut at_work = None;
+            let (removal, removed) = shared.change(
                 |journal| match old {
                     Some(old) => journal.delete_old(&old, quoted),
                     None => journal.delete(&removal, quoted).map(|removed| (removal, removed)),
                 },
                 |turn_index, (removal, _)| {
                     // Before anybody can look in the tables for what is said again.
-                    shared.deletions_due.begin(removal);
+                    at_work = Some(shared.deletions_due.begin(removal));
                     turn_index.forget(&removal.scope, |turn| removal.covers(turn));
                 },
-            )
+            )?;
+            Ok((at_work.unwrap_or_else(|| shared.deletions_due.begin(&removal)), removed))
         })
         .await
 }
@@ -216,7 +222,7 @@ async fn resume_one(shared: &Arc<Shared>, noted: &NotedDeletion) -> Result<(), S
                 let _maintenance = shared.maintenance.lock().await;
                 let _trimming = shared.trimming.lock().await;
                 let mut writer = shared.writer.lock().await;
-                resume_of_scope(&shared, &mut writer, &scope).await
+                shared.writing(resume_of_scope(&shared, &mut writer, &scope)).await
             })
             .await
         }

@@ -141,7 +141,7 @@ async fn what_is_said_again_while_a_deletion_is_being_carried_out_is_new_and_out
     let maintenance = shared.maintenance.lock().await;
     let mut writer = shared.writer.lock().await;
     let asked = Covered::from(Removal::of_turns(&scope(), [id(1)]));
-    let (removal, _) = take_from_journal(shared, &asked).await.unwrap();
+    let (at_work, _) = take_from_journal(shared, &asked).await.unwrap();
     // Whoever asks now looks into the tables, which have its rows still.
     shared.turn_index().unload(&scope());
     assert_eq!(store.already_read(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
@@ -149,8 +149,8 @@ async fn what_is_said_again_while_a_deletion_is_being_carried_out_is_new_and_out
     read(&store, turn(1, "turn number 1")).await;
 
     let mut deleted = HashSet::new();
-    carry_out(shared, &mut writer, &removal, &mut deleted, Purge::Due).await.unwrap();
-    shared.deletions_due.leave(&removal);
+    carry_out(shared, &mut writer, at_work.removal(), &mut deleted, Purge::Due).await.unwrap();
+    at_work.carried_out();
     drop((maintenance, writer));
     store.flush().await.unwrap();
     let found = store.turns(&scope(), &[id(1), id(2)]).await.unwrap();

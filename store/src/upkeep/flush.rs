@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::lance::schema::column;
 use crate::lance::{batches, columns, filter, tables};
 use crate::records::{CompletedTurn, Scope, TurnId, TurnKey, Within};
-use crate::state::Shared;
+use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 use crate::trouble::StorePart;
 
@@ -42,32 +42,37 @@ pub(crate) async fn commit(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let shared = Arc::clone(shared);
     to_completion(async move {
         let mut writer = shared.writer.lock().await;
-        loop {
-            let mut keys = shared.turn_index().completed();
-            // A deletion that is still to be carried out would take them as well.
-            keys.retain(|(scope, _)| !shared.deletions_due.is_of(scope));
-            keys.truncate(BATCH_TURNS);
-            if keys.is_empty() {
-                return Ok(());
-            }
-            let completed = pending_rows(&shared, keys).await?;
-            let was_uncertain = std::mem::replace(&mut writer.uncertain, true);
-            let known = if was_uncertain { already_there(&shared, &completed).await? } else { Known::default() };
-            append_points(&shared, &completed, &known).await?;
-            append_turns(&shared, &completed, &known).await?;
-            let mut turn_index = shared.turn_index();
-            for CompletedTurn { turn, .. } in &completed {
-                turn_index.set_stored(&turn.scope, turn.id, turn.conversation);
-                writer.untrimmed.push((turn.scope.clone(), turn.id));
-            }
-            // After a crash the next batch may be there as well; only an empty journal makes sure.
-            writer.uncertain = was_uncertain && turn_index.completed_len() > 0;
-            drop(turn_index);
-            shared.commits.fetch_add(1, Ordering::Relaxed);
-            shared.unindexed.fetch_add(completed.len(), Ordering::Relaxed);
-        }
+        shared.writing(commit_with(&shared, &mut writer)).await
     })
     .await
+}
+
+/// The same, for who holds `writer`.
+async fn commit_with(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreError> {
+    loop {
+        let mut keys = shared.turn_index().completed();
+        // A deletion that is still to be carried out would take them as well.
+        keys.retain(|(scope, _)| !shared.deletions_due.is_of(scope));
+        keys.truncate(BATCH_TURNS);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let completed = pending_rows(shared, keys).await?;
+        let was_uncertain = std::mem::replace(&mut writer.uncertain, true);
+        let known = if was_uncertain { already_there(shared, &completed).await? } else { Known::default() };
+        append_points(shared, &completed, &known).await?;
+        append_turns(shared, &completed, &known).await?;
+        let mut turn_index = shared.turn_index();
+        for CompletedTurn { turn, .. } in &completed {
+            turn_index.set_stored(&turn.scope, turn.id, turn.conversation);
+            writer.untrimmed.push((turn.scope.clone(), turn.id));
+        }
+        // After a crash the next batch may be there as well; only an empty journal makes sure.
+        writer.uncertain = was_uncertain && turn_index.completed_len() > 0;
+        drop(turn_index);
+        shared.commits.fetch_add(1, Ordering::Relaxed);
+        shared.unindexed.fetch_add(completed.len(), Ordering::Relaxed);
+    }
 }
 
 /// Waits until LanceDB's files are on disk, then removes what they hold from the journal.

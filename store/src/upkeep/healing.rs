@@ -39,7 +39,7 @@ pub(crate) async fn heal(shared: &Arc<Shared>, suspicion: Suspicion) -> Result<(
     );
     let shared = Arc::clone(shared);
     to_completion(async move {
-        let mended = mend(&shared).await;
+        let mended = shared.writing(mend(&shared)).await;
         match &mended {
             Ok(()) => shared.faults.mended(),
             Err(_) => shared.faults.not_mended(),

@@ -9,8 +9,12 @@
 //! wish weighs more: then the deleted rows are compacted away, the indices that hold their words are built anew, and
 //! every older version goes at once, also one that can't be read. Readers are kept out for the moment of pruning (the gate).
 //!
-//! Files that no version names are what a write left that did not end, as when the process was killed. They go whenever anything is
-//! pruned, whatever their age: nobody else writes to the tables, and nothing of ours is written meanwhile (`writer`).
+//! Files that no version names are what a write left that did not end, as when the process was killed. They go whatever their age at the
+//! first pruning after the store was opened or a write failed, and at one after a deletion, while nothing is written (`writer`). An
+//! ordinary pruning keeps nobody from writing.
+//!
+//! The version that stays may have been written a moment ago, so it is made durable before older ones go: after a power failure one
+//! of them has to be readable.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +27,7 @@ use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 use super::pruning::{Outdated, prune};
 use super::{deletion, expiry, flush};
 use crate::error::StoreError;
-use crate::lance::tables::Tables;
+use crate::lance::tables::{self, Tables};
 use crate::lance::vector_index;
 use crate::state::Shared;
 use crate::tasks::to_completion;
@@ -78,57 +82,78 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         let turns_expired = expiry::expire(&shared, Utc::now()).await?;
         flush::flush(&shared).await?;
         let _maintenance = shared.maintenance.lock().await;
-        let open = shared.tables();
-        shared.commits.store(0, Ordering::Relaxed);
-        shared.unindexed.store(0, Ordering::Relaxed);
-        let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
-        let mut report = MaintenanceReport { purged: purge, turns_expired, ..MaintenanceReport::default() };
-
-        for (table, done) in tables(&open, &mut report) {
-            compact(table, if purge { 0.0 } else { DELETED_SHARE }, shared.config.cpu_threads, done).await?;
-        }
-        if purge {
-            rebuild_indices(&open.turns, open.turn_indices()).await?;
-            rebuild_indices(&open.points, open.point_indices()).await?;
-        }
-        for (table, done) in tables(&open, &mut report) {
-            index(table, done).await?;
-        }
-        report.vector_index_recall =
-            vector_index::build_when_large(&open.points, &shared.directory.scratch(), vector_index::MINIMUM_ROWS)
-                .await?;
-        note_vector_index(&shared).await?;
-        {
-            let _nothing_is_written = shared.writer.lock().await;
-            let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
-            if purge {
-                shared.forget_passages();
-            }
-            for (table, done) in tables(&open, &mut report) {
-                let outdated = if purge { Outdated::AllButTheNewest } else { Outdated::OlderThanAnHour };
-                let pruned = prune(&shared.directory, table, outdated).await?;
-                done.versions_removed = pruned.versions;
-                done.bytes_removed = pruned.bytes;
-            }
-        }
-        if purge {
-            shared.blocking(clear).await?;
-        }
-        report.ledger_expired =
-            shared.blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age)).await?;
-        report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
-        shared
-            .blocking(|shared| {
-                shared.journal.keep_reserve();
-                Ok(())
-            })
-            .await?;
-        if report.has_new_indices() {
-            report.indices_closed = open.indices.sweep();
-        }
-        Ok(report)
+        shared.writing(maintain_tables(&shared, turns_expired)).await
     })
     .await
+}
+
+/// Only for who holds `maintenance`.
+async fn maintain_tables(shared: &Arc<Shared>, turns_expired: u64) -> Result<MaintenanceReport, StoreError> {
+    let open = shared.tables();
+    shared.commits.store(0, Ordering::Relaxed);
+    shared.unindexed.store(0, Ordering::Relaxed);
+    let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
+    let mut report = MaintenanceReport { purged: purge, turns_expired, ..MaintenanceReport::default() };
+
+    for (table, done) in both(&open, &mut report) {
+        compact(table, if purge { 0.0 } else { DELETED_SHARE }, shared.config.cpu_threads, done).await?;
+    }
+    if purge {
+        rebuild_indices(&open.turns, open.turn_indices()).await?;
+        rebuild_indices(&open.points, open.point_indices()).await?;
+    }
+    for (table, done) in both(&open, &mut report) {
+        index(table, done).await?;
+    }
+    report.vector_index_recall =
+        vector_index::build_when_large(&open.points, &shared.directory.scratch(), vector_index::MINIMUM_ROWS).await?;
+    note_vector_index(shared).await?;
+    prune_tables(shared, &open, &mut report).await?;
+    if purge {
+        shared.blocking(clear).await?;
+    }
+    report.ledger_expired =
+        shared.blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age)).await?;
+    report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
+    shared
+        .blocking(|shared| {
+            shared.journal.keep_reserve();
+            Ok(())
+        })
+        .await?;
+    if report.has_new_indices() {
+        report.indices_closed = open.indices.sweep();
+    }
+    Ok(report)
+}
+
+/// Makes what was written durable, then prunes both tables. Only for who holds `maintenance`.
+async fn prune_tables(shared: &Arc<Shared>, open: &Tables, report: &mut MaintenanceReport) -> Result<(), StoreError> {
+    let purge = report.purged;
+    let nothing_is_written =
+        if purge || shared.has_leftovers.load(Ordering::Acquire) { Some(shared.writer.lock().await) } else { None };
+    let outdated = match (&nothing_is_written, purge) {
+        (_, true) => Outdated::AllButTheNewest,
+        (Some(_), false) => Outdated::OlderThanAnHourAndLeftovers,
+        (None, false) => Outdated::OlderThanAnHour,
+    };
+    // What is committed from here on is not durable yet, and the versions that are looked at now stay.
+    let newest = [tables::dataset(&open.turns).await?, tables::dataset(&open.points).await?];
+    shared.blocking(|shared| shared.directory.sync()).await?;
+    let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
+    if purge {
+        shared.forget_passages();
+    }
+    for ((table, done), newest) in both(open, report).into_iter().zip(&newest) {
+        let pruned = prune(&shared.directory, table.name(), newest, outdated).await?;
+        done.versions_removed = pruned.versions;
+        done.bytes_removed = pruned.bytes;
+    }
+    if outdated != Outdated::OlderThanAnHour {
+        shared.has_leftovers.store(false, Ordering::Release);
+    }
+    drop(nothing_is_written);
+    Ok(())
 }
 
 /// Removes what was moved aside, which may hold what was deleted, and notes that nothing of that is left.
@@ -148,7 +173,8 @@ pub(crate) async fn build_vector_index(shared: &Arc<Shared>) -> Result<f32, Stor
     let shared = Arc::clone(shared);
     to_completion(async move {
         let _maintenance = shared.maintenance.lock().await;
-        let recall = vector_index::build(&shared.tables().points, &shared.directory.scratch()).await?;
+        let open = shared.tables();
+        let recall = shared.writing(vector_index::build(&open.points, &shared.directory.scratch())).await?;
         note_vector_index(&shared).await?;
         Ok(recall)
     })
@@ -162,7 +188,7 @@ async fn note_vector_index(shared: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn tables<'a>(open: &'a Tables, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {
+fn both<'a>(open: &'a Tables, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {
     [(&open.turns, &mut report.turns), (&open.points, &mut report.points)]
 }
 
@@ -222,3 +248,7 @@ pub(super) async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, I
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "maintenance_tests.rs"]
+mod tests;

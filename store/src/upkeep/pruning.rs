@@ -6,21 +6,23 @@ use std::io;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use lancedb::Table;
-use lancedb::table::OptimizeAction;
+use lance::Dataset;
 
 use crate::directory::Directory;
 use crate::error::StoreError;
-use crate::lance::old_versions;
+use crate::lance::{old_versions, tables};
 use crate::state::Shared;
 use crate::trouble::one_line;
 
-/// Which versions go.
+/// What goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outdated {
-    /// Those that no reader has any more.
+    /// Versions that no reader has any more, and the files that only they name. Others may be written meanwhile.
     OlderThanAnHour,
-    /// All of them, so that nothing of what was deleted is left.
+    /// The same, and the files that no version names. Only for who holds `writer`: those of a write under way are such files.
+    OlderThanAnHourAndLeftovers,
+    /// All versions but the newest and the files that it does not name, so that nothing of what was deleted is left. Only for who holds
+    /// `writer` and has made the newest version durable.
     AllButTheNewest,
 }
 
@@ -33,59 +35,69 @@ pub(super) struct Pruned {
     pub(super) bytes: u64,
 }
 
-/// Removes old versions, the files that only they name and those that no version names. An old version that can't be read does not
-/// keep the others. Only for who holds `maintenance` and `writer`: a file of a write under way is one that no version names yet.
+/// Removes what is outdated of a table, seen from a version of it, which stays with all that came after it. An old version that
+/// can't be read does not keep the others. Only for who holds `maintenance`.
 ///
 /// # Errors
 /// When Lance can't prune, and when files can't be removed.
-pub(super) async fn prune(directory: &Directory, table: &Table, outdated: Outdated) -> Result<Pruned, StoreError> {
+pub(super) async fn prune(
+    directory: &Directory,
+    name: &str,
+    newest: &Dataset,
+    outdated: Outdated,
+) -> Result<Pruned, StoreError> {
     directory.ensure_same()?;
-    let (name, newest) = (table.name(), table.version().await.map_err(StoreError::lance("read a table's version"))?);
+    let version = newest.version_id();
     let versions = match outdated {
-        Outdated::OlderThanAnHour => 0,
-        Outdated::AllButTheNewest => old_versions::remove_manifests(directory, name, newest).await?,
+        Outdated::OlderThanAnHour | Outdated::OlderThanAnHourAndLeftovers => 0,
+        Outdated::AllButTheNewest => old_versions::remove_manifests(directory, name, version).await?,
     };
-    let removed = match clean_up(directory, table, outdated).await {
+    let removed = match clean_up(directory, name, newest, outdated).await {
         Ok(removed) => removed,
         Err(failed) => {
-            if old_versions::set_unreadable_aside(directory, name, newest).await? == 0 {
+            if old_versions::set_unreadable_aside(directory, name, version).await? == 0 {
                 return Err(failed);
             }
-            clean_up(directory, table, outdated).await?
+            clean_up(directory, name, newest, outdated).await?
         }
     };
-    old_versions::remove_unfinished(directory, name)?;
+    if outdated != Outdated::OlderThanAnHour {
+        old_versions::remove_unfinished(directory, name).await?;
+    }
     Ok(Pruned { versions: versions + removed.versions, bytes: removed.bytes })
 }
 
-async fn clean_up(directory: &Directory, table: &Table, outdated: Outdated) -> Result<Pruned, StoreError> {
+async fn clean_up(
+    directory: &Directory,
+    name: &str,
+    newest: &Dataset,
+    outdated: Outdated,
+) -> Result<Pruned, StoreError> {
     let age = match outdated {
-        Outdated::OlderThanAnHour => TimeDelta::hours(1),
+        Outdated::OlderThanAnHour | Outdated::OlderThanAnHourAndLeftovers => TimeDelta::hours(1),
         Outdated::AllButTheNewest => TimeDelta::zero(),
     };
-    let action = OptimizeAction::Prune {
-        older_than: Some(age),
-        delete_unverified: Some(true),
-        error_if_tagged_old_versions: Some(false),
-    };
-    let stats = table.optimize(action).await.map_err(StoreError::lance("prune a table"))?;
-    let Some(removed) = stats.prune else {
-        return Ok(Pruned::default());
-    };
+    let leftovers = outdated != Outdated::OlderThanAnHour;
+    let removed = newest.cleanup_old_versions(age, Some(leftovers), Some(false)).await;
+    let removed = removed.map_err(StoreError::lance("prune a table"))?;
     if removed.failed_deletes > 0 {
         let failed = io::Error::other(format!("{} files are still there", removed.failed_deletes));
-        return Err(StoreError::file("remove old files of", &directory.table(table.name()))(failed));
+        return Err(StoreError::file("remove old files of", &directory.table(name))(failed));
     }
     Ok(Pruned { versions: removed.old_versions, bytes: removed.bytes_removed })
 }
 
 /// Removes at once the files that no version needs but old ones, where a full disk lets nothing else be done. Only for who holds
-/// `maintenance` and `writer`. What it cannot do maintenance does.
+/// `maintenance` and `writer`, and has made what was written durable. What it cannot do maintenance does.
 pub(super) async fn free_space(shared: &Arc<Shared>) {
     let open = shared.tables();
     let _no_readers = shared.gate.write().await;
     for table in [&open.turns, &open.points] {
-        if let Err(error) = prune(&shared.directory, table, Outdated::AllButTheNewest).await {
+        let pruned = async {
+            let newest = tables::dataset(table).await?;
+            prune(&shared.directory, table.name(), &newest, Outdated::AllButTheNewest).await
+        };
+        if let Err(error) = pruned.await {
             tracing::debug!(cause = one_line(&error), "old versions stay on the full disk");
         }
     }

@@ -1,7 +1,7 @@
 //! Looking after the store's files while they are open.
 //!
-//! Responsible for: noticing every second what is no longer as it was left, trying again what failed, waiting longer after each
-//! failure. Must not know: how anything is repaired.
+//! Responsible for: noticing every second what is no longer as it was left, and at once that the journal met a full disk, trying again
+//! what failed, waiting longer after each failure. Must not know: how anything is repaired.
 //!
 //! LanceDB reads its files when it needs them, so one that is removed is noticed by the first question that needs it, and
 //! a manifest only at the next start. Here both are noticed soon, and while what the manifest said is still known.
@@ -24,18 +24,26 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks after the files until the store is closed or dropped.
 pub(crate) async fn background(store: Weak<Shared>) {
+    let Some(found_full) = store.upgrade().map(|shared| shared.journal.found_full()) else {
+        return;
+    };
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut journal, mut tables) = (Backoff::default(), Backoff::default());
     loop {
         let due = [journal.due(), tables.due()].into_iter().flatten().min();
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = until(due) => {}
-        }
+        let is_journal_full = tokio::select! {
+            () = found_full.notified() => true,
+            _ = ticks.tick() => false,
+            () = until(due) => false,
+        };
         let Some(shared) = store.upgrade().filter(|shared| shared.ensure_open().is_ok()) else {
             return;
         };
+        if is_journal_full {
+            reopen_journal(&shared).await;
+            continue;
+        }
         if !journal.is_waiting() {
             match repair_journal(&shared).await {
                 Ok(()) => journal.succeeded(),
@@ -60,6 +68,21 @@ fn is_let_go(shared: &Arc<Shared>) -> bool {
     Arc::strong_count(shared) == 1
 }
 
+/// Who reads, or deletes something to make room, does not wait for space.
+async fn reopen_journal(shared: &Arc<Shared>) {
+    if is_let_go(shared) {
+        return;
+    }
+    let reopened = async {
+        let reopened = shared.blocking(|shared| shared.journal.reopen_for_reading()).await?;
+        catch_up::note(shared, reopened);
+        catch_up::catch_up(shared).await
+    };
+    if let Err(error) = reopened.await {
+        tracing::debug!(cause = one_line(&error), "the journal can't be opened again on the full disk");
+    }
+}
+
 async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     if is_let_go(shared) {
         return Ok(());
@@ -67,9 +90,6 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     // A deletion holds this lock, and may need the room that would be kept for the next one.
     let no_deletion = shared.maintenance.try_lock();
     let room = if no_deletion.is_ok() { Room::Keep } else { Room::Leave };
-    if let Some(reopened) = shared.journal.take_reopened() {
-        catch_up::note(shared, reopened);
-    }
     let repaired = shared
         .blocking(move |shared| {
             shared.journal.check_file();
