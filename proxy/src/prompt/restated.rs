@@ -19,42 +19,80 @@ pub(super) fn says_again(known: &str, new: &str) -> bool {
 }
 
 /// Whether a text is in a longer one with something before or behind it, in lines of its own, or behind a label: whoever goes on in
-/// the same line says something else.
+/// the same line says something else. A short one, such as "ok", needs more than a line of its own.
 pub(super) fn is_part(part: &str, whole: &str) -> bool {
     let (part, whole) = (part.trim(), whole.trim());
     if part.is_empty() || part.len() > whole.len() {
         return false;
     }
-    let begins_apart = |before: &str| before.is_empty() || is_head_of_line(before);
-    let ends_apart = |after: &str| after.is_empty() || after.trim_start_matches([' ', '\t', '\r']).starts_with('\n');
-    let is_long = part.len() >= SHORTEST_PART;
-    // In its line a longer one may be behind the end of a sentence and a label, as in `Use all of this. Question: `.
-    let is_behind_label = |before: &str| is_long && before.trim_end_matches(' ').ends_with([':', '：']);
-    let is_end = whole.strip_suffix(part).is_some_and(|before| begins_apart(before) || is_behind_label(before));
-    let is_beginning = || whole.strip_prefix(part).is_some_and(ends_apart);
-    let is_between = |(at, _): (usize, &str)| {
+    let is_apart = |at: usize| {
         let before = whole.get(..at).unwrap_or_default();
         let after = whole.get(at + part.len()..).unwrap_or_default();
-        (is_long && begins_apart(before) && ends_apart(after)) || is_tagged(before, after)
+        if part.len() < SHORTEST_PART { is_short_apart(before, after) } else { is_long_apart(before, after) }
     };
-    is_end || is_beginning() || whole.match_indices(part).take(MOST_PLACES).any(is_between)
+    let last = whole.strip_suffix(part).map(str::len);
+    whole.match_indices(part).take(MOST_PLACES).map(|(at, _)| at).chain(last).any(is_apart)
+}
+
+/// Whether a short text is apart from what is before and behind it.
+fn is_short_apart(before: &str, after: &str) -> bool {
+    let is_blank = |line: &str| line.trim().is_empty();
+    match (before.is_empty(), after.is_empty()) {
+        (true, true) => true,
+        (false, true) => before.rsplit('\n').take(2).all(is_blank) || is_behind_label_line(before),
+        (true, false) => after.split('\n').take(2).all(is_blank),
+        (false, false) => tag_around(before, after).is_some_and(|tag| {
+            let is_of_question = OF_QUESTIONS.iter().any(|word| tag.name.to_lowercase().contains(word));
+            is_of_question && !(is_blank(tag.before) && is_blank(tag.after))
+        }),
+    }
+}
+
+/// The same for a longer one. In its line it may be behind the end of a sentence and a label, as in `Use all of this. Question: `.
+fn is_long_apart(before: &str, after: &str) -> bool {
+    let is_behind_label = after.is_empty() && before.trim_end_matches(' ').ends_with(COLONS);
+    let begins_apart = before.is_empty() || is_head_of_line(before) || is_behind_label;
+    let ends_apart = after.is_empty() || after.trim_start_matches([' ', '\t', '\r']).starts_with('\n');
+    (begins_apart && ends_apart) || tag_around(before, after).is_some()
 }
 
 /// Whether a text ends with a line break, or with a label in a line of its own, as in `Question: `.
 fn is_head_of_line(text: &str) -> bool {
     let label = text.rsplit_once('\n').map(|(_, line)| line.trim());
-    label.is_some_and(|label| label.is_empty() || (label.len() <= LONGEST_LABEL && label.ends_with([':', '：'])))
+    label.is_some_and(|label| label.is_empty() || is_label(label))
 }
 
-/// Whether what is between two texts is all that a tag is around.
-fn is_tagged(before: &str, after: &str) -> bool {
-    before.trim_end().ends_with('>') && after.trim_start().starts_with("</")
+/// Whether a text ends with a label in a line of its own, perhaps with line breaks behind it.
+fn is_behind_label_line(text: &str) -> bool {
+    text.trim_end().rsplit_once('\n').is_some_and(|(_, line)| is_label(line.trim()))
 }
 
+fn is_label(line: &str) -> bool {
+    line.len() <= LONGEST_LABEL && line.ends_with(COLONS)
+}
+
+/// A tag, with what is before it and behind its end.
+struct Tag<'a> {
+    name: &'a str,
+    before: &'a str,
+    after: &'a str,
+}
+
+/// The tag of which what is between two texts is all that it is around.
+fn tag_around<'a>(before: &'a str, after: &'a str) -> Option<Tag<'a>> {
+    let (before, opened) = before.trim_end().strip_suffix('>')?.rsplit_once('<')?;
+    let name = opened.split_whitespace().next()?;
+    let after = after.trim_start().strip_prefix("</")?.strip_prefix(name)?.trim_start().strip_prefix('>')?;
+    Some(Tag { name, before, after })
+}
+
+/// What labels end with.
+const COLONS: [char; 2] = [':', '：'];
+/// Words in the names of tags that clients put around a question.
+const OF_QUESTIONS: [&str; 8] = ["query", "question", "prompt", "request", "message", "input", "user", "task"];
 /// Bytes of the longest date and time.
 const LONGEST_CLOCK: usize = 120;
-/// Bytes of a text from which on another one may say it that has a label in front of it and more in that line, or lines before and
-/// behind it. Many end with "thanks".
+/// Bytes of a text from which on a line of its own is enough. Many messages begin with "ok" or end with "thanks".
 const SHORTEST_PART: usize = 12;
 /// Bytes of what stands in front of a question in its line.
 const LONGEST_LABEL: usize = 40;
@@ -281,6 +319,10 @@ mod tests {
             ("Context:\n- one\n- two\nQuestion: Why?", "Why?"),
             ("文書: 一つ\n質問：なぜ？", "なぜ？"),
             ("Why?\n\nDocuments:\n- one\n- two", "Why?"),
+            ("Why?\r\n\r\nDocuments:\r\n- one", "Why?"),
+            ("Context:\n- one\nQuestion:\nWhy?", "Why?"),
+            ("Answer.\n<Question lang=\"en\">Why?</Question>", "Why?"),
+            ("Why?\n", "Why?"),
             ("<context>\nThe sky is high.\n</context>\n\n<user_query>\nWhy?\n</user_query>\n", "Why?"),
             ("<docs>one</docs><query>Why is the sky red?</query>", "Why is the sky red?"),
             ("Use everything in <context></context> when answering. User: Why is the sky red?", "Why is the sky red?"),
@@ -312,6 +354,16 @@ mod tests {
             ("I like figs. OK, thanks", "thanks"),
             ("I like figs.\nOK, thanks", "thanks"),
             ("Answer this: thanks", "thanks"),
+            ("My order is 4711\nok", "ok"),
+            ("My order is 4711\r\nthanks", "thanks"),
+            ("ok\nmy card ends 4711", "ok"),
+            ("thanks\r\nmy address is Elm Street 5", "thanks"),
+            ("My order:\nok", "ok"),
+            ("<td>ok</td>", "ok"),
+            ("<tr><td>4711</td><td>ok</td></tr>", "ok"),
+            ("<query>ok</query>", "ok"),
+            ("My order is 4711 <query>ok</td>", "ok"),
+            ("My order is 4711 > ok </b>", "ok"),
             ("Somewhere is the cat now?", "where is the cat now?"),
             ("", "Hello there, my friend"),
         ] {

@@ -20,7 +20,7 @@ pub(crate) struct Meeting {
     pub(crate) at: usize,
     /// Its place in the conversation.
     pub(crate) place: TurnPlace,
-    /// This place, and those after which its conversation and the ones before began.
+    /// This place, and those after which its conversation and the ones before began. Empty until it is known to be one that may fit.
     pub(crate) line: Vec<TurnPlace>,
     /// What the conversation has for the request's turns, from `at` back without a break, as far as the two were compared.
     pub(crate) beside: Vec<Beside>,
@@ -32,7 +32,7 @@ pub(crate) struct Meeting {
     pub(crate) new_answers: usize,
     /// Places in the request of turns before the meeting that the conversation has nowhere before it.
     pub(crate) absent: Vec<usize>,
-    /// Whether other conversations may fit as well that were not looked at, since they have all that this one and the request have.
+    /// Whether other conversations may fit as well that were not looked at.
     pub(crate) is_common: bool,
 }
 

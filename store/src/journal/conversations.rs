@@ -44,7 +44,7 @@ impl Journal {
 }
 
 /// Where a request meets the conversation that it goes on with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MeetingPoint {
     /// The place in the request of the last turn that both have.
     pub(crate) at: usize,

@@ -2,6 +2,8 @@
 //!
 //! Responsible for: reading turns in reverse order across branches. Must not know: what they are read for.
 
+use std::cell::Cell;
+
 use redb::{Range, ReadOnlyTable, ReadTransaction};
 
 use super::rows::{BRANCHES, BranchKey, BranchRow, SEQUENCES, SequenceKey};
@@ -12,6 +14,8 @@ pub(super) struct Lineage<'a> {
     sequences: ReadOnlyTable<SequenceKey, &'static [u8; 16]>,
     branches: ReadOnlyTable<BranchKey, BranchRow<'static>>,
     scope: &'a Scope,
+    /// Rows that may still be read going back.
+    rows_left: Cell<usize>,
 }
 
 /// Turns with their positions, newest first.
@@ -25,7 +29,29 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Lineage<'a> {
     pub(super) fn new(transaction: &ReadTransaction, scope: &'a Scope) -> Result<Self, redb::Error> {
-        Ok(Self { sequences: transaction.open_table(SEQUENCES)?, branches: transaction.open_table(BRANCHES)?, scope })
+        Self::within(transaction, scope, usize::MAX)
+    }
+
+    /// The same where so many rows may be read going back, by all walks together. Where these are used up a walk ends early.
+    pub(super) fn within(transaction: &ReadTransaction, scope: &'a Scope, rows: usize) -> Result<Self, redb::Error> {
+        let (sequences, branches) = (transaction.open_table(SEQUENCES)?, transaction.open_table(BRANCHES)?);
+        Ok(Self { sequences, branches, scope, rows_left: Cell::new(rows) })
+    }
+
+    pub(super) fn scope(&self) -> &'a Scope {
+        self.scope
+    }
+
+    /// Whether no more rows may be read, so that nothing that was read last is known to be complete.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.rows_left.get() == 0
+    }
+
+    /// Counts a row, here or in another table. Returns whether it may be read.
+    pub(super) fn spend_row(&self) -> bool {
+        let left = self.rows_left.get().checked_sub(1);
+        self.rows_left.set(left.unwrap_or_default());
+        left.is_some()
     }
 
     /// The turn at a place and those before it.
@@ -45,7 +71,9 @@ impl<'a> Lineage<'a> {
     /// stands there.
     pub(super) fn ends(&self, place: TurnPlace) -> Result<Vec<TurnPlace>, redb::Error> {
         let (mut ends, mut end) = (vec![place], place);
-        while let Some(origin) = self.origin(end.conversation)?.filter(|origin| origin.position < end.position) {
+        while self.spend_row()
+            && let Some(origin) = self.origin(end.conversation)?.filter(|origin| origin.position < end.position)
+        {
             ends.push(origin);
             end = origin;
         }
@@ -68,6 +96,9 @@ impl<'a> Lineage<'a> {
 
     fn earlier(&'a self, walk: &mut Walk<'a>) -> Result<Option<(u32, TurnId)>, redb::Error> {
         loop {
+            if !self.spend_row() {
+                return Ok(None);
+            }
             if let Some(entry) = walk.rows.next_back() {
                 let (key, turn) = entry?;
                 return Ok(Some((key.value().2, TurnId(*turn.value()))));

@@ -27,6 +27,8 @@ const ENOUGH: usize = 8;
 const MOST_MEETINGS: usize = 64;
 /// Turns of a conversation that are looked through for those of a request.
 const MOST_LOOKED_THROUGH: usize = 20_000;
+/// Rows that are read for one request. In doubt it is another chat: none of the rest may be told to it.
+const MOST_ROWS: usize = 50_000;
 /// Turns of a request that are compared with others in their places.
 const MOST_OTHERS: usize = 16;
 
@@ -39,18 +41,36 @@ impl Journal {
         turns: &[TurnId],
         kinds: &[TurnKind],
     ) -> Result<Vec<Meeting>, StoreError> {
-        self.database.read("find a conversation", |transaction| find(transaction, scope, turns, kinds))
+        // Who sends more has it gone through twice at least.
+        self.meetings_within(scope, turns, kinds, MOST_ROWS.max(turns.len().saturating_mul(2)))
+    }
+
+    /// The same for so many rows. If these are not enough, what was found is common, since others were not looked at.
+    pub(super) fn meetings_within(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+        kinds: &[TurnKind],
+        rows: usize,
+    ) -> Result<Vec<Meeting>, StoreError> {
+        self.database.read("find a conversation", |transaction| {
+            let lineage = Lineage::within(transaction, scope, rows)?;
+            let mut found = find(&lineage, &transaction.open_table(PLACES)?, turns, kinds)?;
+            if lineage.is_used_up() {
+                found.iter_mut().for_each(|meeting| meeting.is_common = true);
+            }
+            Ok(found)
+        })
     }
 }
 
 fn find(
-    transaction: &ReadTransaction,
-    scope: &Scope,
+    lineage: &Lineage,
+    places: &impl ReadableTable<PlaceKey, ()>,
     turns: &[TurnId],
     kinds: &[TurnKind],
 ) -> Result<Vec<Meeting>, redb::Error> {
-    let places = transaction.open_table(PLACES)?;
-    let lineage = Lineage::new(transaction, scope)?;
+    let scope = lineage.scope();
     let mut found: Vec<Meeting> = Vec::new();
     let (mut tried, mut tried_routine, mut is_settled) = (0, 0, false);
     let mut certain: Option<Fit> = None;
@@ -63,7 +83,12 @@ fn find(
             let (_, _, conversation, position) = key.value();
             is_known = true;
             let place = TurnPlace { conversation: ConversationId(*conversation), position };
-            let mut meeting = meet(&lineage, up_to, kinds, place)?;
+            let mut meeting = meet(lineage, up_to, kinds, place)?;
+            lineage.spend_row();
+            // How far both are alike is not known then.
+            if lineage.is_used_up() {
+                return Ok(found);
+            }
             meeting.new = turns.len() - up_to.len();
             let new_before_last = kinds.iter().take(turns.len().saturating_sub(1)).skip(up_to.len());
             meeting.new_answers = new_before_last.filter(|kind| kind.is_answer()).count();
@@ -74,11 +99,15 @@ fn find(
             if !may_be_meant(&meeting, certain) {
                 continue;
             }
-            meeting.absent = absent(&lineage, up_to, &meeting)?;
+            meeting.absent = absent(lineage, up_to, &meeting)?;
             if !may_be_meant(&meeting, certain) {
                 continue;
             }
-            meeting.is_common = (is_cut_off || at == 0) && is_common(&places, scope, up_to, &meeting)?;
+            meeting.line = lineage.ends(place)?;
+            if lineage.is_used_up() {
+                return Ok(found);
+            }
+            meeting.is_common = (is_cut_off || at == 0) && is_common(places, lineage, up_to, &meeting)?;
             let fit = meeting.fit(|_, _| false);
             // Whoever asks the same as another one did may be at the end of another conversation, behind an earlier turn.
             let is_asked = matches!(kind, TurnKind::Said | TurnKind::Telling);
@@ -102,10 +131,11 @@ fn may_be_meant(meeting: &Meeting, certain: Option<Fit>) -> bool {
     counts(meeting.fit(|_, _| false)) || counts(meeting.fit(|_, _| true))
 }
 
-/// Whether each turn in a row that both have is said in other conversations, too.
+/// Whether each of the last turns in a row that both have is said in other conversations, too. One that has more places than are
+/// looked at may be.
 fn is_common(
     places: &impl ReadableTable<PlaceKey, ()>,
-    scope: &Scope,
+    lineage: &Lineage,
     turns: &[TurnId],
     meeting: &Meeting,
 ) -> Result<bool, redb::Error> {
@@ -113,12 +143,12 @@ fn is_common(
     let run = meeting.beside.iter().take_while(is_same).count().min(TURNS_TRIED);
     for turn in turns.iter().rev().take(run) {
         let mut is_elsewhere = false;
-        for entry in places.range(every_place(scope.as_str(), turn))?.take(PLACES_TRIED) {
+        for (tried, entry) in places.range(every_place(lineage.scope().as_str(), turn))?.enumerate() {
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
             let is_here = |end: &TurnPlace| end.conversation.0 == *conversation && position <= end.position;
             let is_own = *conversation == meeting.place.conversation.0 || meeting.line.iter().any(is_here);
-            is_elsewhere |= !is_own;
+            is_elsewhere = !is_own || tried >= PLACES_TRIED || !lineage.spend_row();
             if is_elsewhere {
                 break;
             }
@@ -149,7 +179,7 @@ fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlac
     Ok(Meeting {
         at: turns.len().saturating_sub(1),
         place,
-        line: lineage.ends(place)?,
+        line: Vec::new(),
         beside,
         after,
         new: 0,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod apart;
+mod bounds;
 mod deletions;
 mod ends;
 mod meetings;
