@@ -15,8 +15,12 @@ pub(super) fn operand(text: &[u8], start: usize, place: usize, beside: &str) -> 
     words.iter().find(|word| beside.is_empty() || rest_behind(said(word), beside).is_some())?;
     let (at, word) = words.iter().enumerate().filter(|(_, word)| !is_option(said(word))).nth(place)?;
     let next = words.get(at + 1).map(said).unwrap_or_default();
-    let is_said = !beside.is_empty() || !goes_on(next) || is_telling(said(word));
-    value(text, word.clone(), &Argument::Operand(place, "")).filter(|_| is_said)
+    let value = value(text, word.clone(), &Argument::Operand(place, ""))?;
+    // As in `doesn't`, where the quote of another such word may end this one.
+    let is_cut = value.start == word.start
+        && matches!(text.get(value.end..), Some([b'\'', letter, ..]) if letter.is_ascii_alphabetic());
+    let is_said = !beside.is_empty() || !is_cut && (!goes_on(next) || is_telling(said(word)));
+    is_said.then_some(value)
 }
 
 /// Whether this word, which stands behind a password, would go on with a sentence.
@@ -32,7 +36,7 @@ fn goes_on(next: &[u8]) -> bool {
 fn is_telling(word: &[u8]) -> bool {
     let sentence = |byte: &u8| b".,;:!?".contains(byte);
     let word = word.split_last().filter(|(last, _)| sentence(last)).map_or(word, |(_, start)| start);
-    let makeup = Makeup::new(word);
+    let makeup = Makeup::new(word.strip_prefix(b"(").map_or(word, |word| word.strip_suffix(b")").unwrap_or(word)));
     makeup.digits + makeup.symbols > 0
 }
 
@@ -129,8 +133,8 @@ fn reads_password(text: &[u8], start: usize) -> Option<Named> {
             b"chpasswd" => return Some(Named::Beside),
             _ if is_of(&READERS) => return Some(Named::Alone),
             b"sudo" => Place::Sudo,
-            _ if is_of(&LEADING) => Place::Program,
             _ if place == Place::Anything || is_of(&RUNNING) => Place::Anything,
+            _ if is_of(&LEADING) => Place::Program,
             _ => Place::Argument,
         };
     }

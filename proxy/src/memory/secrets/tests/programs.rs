@@ -172,6 +172,8 @@ pub(super) const LEFT: &[&str] = &[
     "The wpa_passphrase utility generates a PSK from a passphrase.",
     "The wpa_passphrase program (part of wpa_supplicant) derives keys.",
     "openssl passwd -6 hashes a password, and openssl passwd -1 still uses MD5.",
+    "openssl passwd -6 doesn't need a salt, and the wpa_passphrase program can't read one.",
+    "The wpa_passphrase tool (derived) is a part of wpa_supplicant.",
     "rabbitmqctl add_user ann creates an account; dscl . -passwd /Users/ann changes it.",
     "bw login ann@example.org opens the vault; htpasswd -nb ann prints a line.",
     "An echo of the bells | and a sudo joke, printf style.",
