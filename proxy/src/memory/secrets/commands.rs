@@ -14,6 +14,8 @@ use super::strength;
 pub(super) enum Argument {
     /// As the word behind this option.
     Separate(&'static str),
+    /// The same, of a program whose options are words behind one hyphen, so that `-dump` ends in no `-p`.
+    Sole(&'static str),
     /// As what is written to this option without a space.
     Attached(&'static str),
     /// As what follows the first such byte in the word behind this option or written to it, to a long one with `=`:
@@ -22,19 +24,24 @@ pub(super) enum Argument {
     /// As what stands behind one of these names, up to a comma, in the list behind this option or written to it:
     /// `user=bob,password=bluebird`.
     Listed(&'static str, &'static [&'static str]),
-    /// As the word at this place, from 0 on, among those that are no options, if some word begins with this. This is the
-    /// only way in which such a command takes one.
+    /// As the word at this place, from 0 on, among those that are no options, if some word begins with this or, where this
+    /// is empty, if no sentence goes on behind it. This is the only way in which such a command takes one.
     Operand(usize, &'static str),
     /// As what it says, where that goes to another command that reads a password from there; the only way, too.
     Piped,
 }
 
 /// The first password that is among the arguments from `start` on; nothing at the end of what was looked at if there is
-/// none, so that a caller knows how far that is. Only the beginning of a command in which a place tells is read twice.
+/// none, so that a caller knows how far that is. Only the beginning of a command may be read twice, where a place or a
+/// pipe tells.
 pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Range<usize> {
     let is_password = |value: &Range<usize>| text.get(value.clone()).and_then(typed).is_some();
     if let [Argument::Operand(place, beside)] = arguments {
         return operands::operand(text, start, *place, beside).filter(is_password).unwrap_or(start..start);
+    }
+    if let [Argument::Piped] = arguments {
+        let (said, end) = operands::piped(text, start);
+        return said.filter(is_password).unwrap_or(end..end);
     }
     let mut words = Words { text, at: start };
     let mut option = None;
@@ -48,9 +55,7 @@ pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Ran
         let word = text.get(word).unwrap_or_default();
         option = arguments.iter().find(|argument| is_separate(word, argument));
     }
-    let is_piped = matches!(arguments, [Argument::Piped]);
-    let said = if is_piped { operands::piped(text, start, words.at) } else { None };
-    said.filter(is_password).unwrap_or(words.at..words.at)
+    words.at..words.at
 }
 
 /// The argument that is written to its option in this word.
@@ -64,14 +69,14 @@ fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> 
         }),
         Argument::Pair(option, _) | Argument::Listed(option, _) => rest_behind(word, option)
             .is_some_and(|rest| if option.starts_with("--") { rest.starts_with(b"=") } else { !rest.is_empty() }),
-        Argument::Separate(_) | Argument::Operand(..) | Argument::Piped => false,
+        Argument::Separate(_) | Argument::Sole(_) | Argument::Operand(..) | Argument::Piped => false,
     })
 }
 
 /// Whether the word behind this one is the argument. Several options of one letter may be one word.
 fn is_separate(word: &[u8], argument: &Argument) -> bool {
     let (Argument::Separate(option) | Argument::Pair(option, _) | Argument::Listed(option, _)) = argument else {
-        return false;
+        return matches!(argument, Argument::Sole(option) if rest_behind(word, option).is_some_and(<[u8]>::is_empty));
     };
     rest_behind(word, option).is_some_and(<[u8]>::is_empty) || is_cluster(word, option.as_bytes())
 }

@@ -3,7 +3,7 @@
 //! Each rule names some programs and says where their password stands. Placeholders, options and what belongs to a
 //! sentence are left by the checks. It must not know texts nor how rules are applied.
 
-use super::commands::Argument::{self, Attached, Listed, Operand, Pair, Piped, Separate};
+use super::commands::Argument::{self, Attached, Listed, Operand, Pair, Piped, Separate, Sole};
 use super::rule::Anchor::{Start, Word};
 use super::rule::Check::{Told, Typed};
 use super::rule::Rule;
@@ -98,13 +98,11 @@ pub(super) const PROGRAMS: &[Rule] = &[
             "mongoimport",
             "cqlsh",
             "rdesktop",
-            "psexec",
             "evil-winrm",
             "crackmapexec",
             "netexec",
             "nxc",
             "hydra",
-            "certutil",
             "useradd",
             "usermod",
             "security unlock-keychain",
@@ -114,11 +112,12 @@ pub(super) const PROGRAMS: &[Rule] = &[
         ],
         concat!(
             r"(?i:sshpass|(?:docker|podman|nerdctl|buildah|skopeo|helm registry|oc|az|cf) login",
-            r"|mongo(?:sh|dump|restore|export|import)?|cqlsh|rdesktop|psexec(?:64)?(?:\.exe)?|evil-winrm|crackmapexec",
-            r"|netexec|nxc|hydra|certutil(?:\.exe)?|user(?:add|mod)|security unlock-keychain|ncftp(?:put|get)?)[ \t]"
+            r"|mongo(?:sh|dump|restore|export|import)?|cqlsh|rdesktop|evil-winrm|crackmapexec",
+            r"|netexec|nxc|hydra|user(?:add|mod)|security unlock-keychain|ncftp(?:put|get)?)[ \t]"
         ),
         &[Separate("-p"), Separate("--password"), Attached("-p")],
     ),
+    command(&["certutil", "psexec"], r"(?i:certutil|psexec(?:64)?)(?:\.exe)?[ \t]", &[Sole("-p")]),
     command(
         &["gpg", "gpg2", "svn", "wget", "aria2c", "gcloud", "az", "aws", "keepassxc-cli", "x11vnc", "restic", "argocd"],
         r"(?i:gpg2?|svn|wget|aria2c|gcloud|az|aws|keepassxc-cli|x11vnc|restic|argocd)[ \t]",
@@ -177,7 +176,7 @@ pub(super) const PROGRAMS: &[Rule] = &[
             Separate("-new"),
         ],
     ),
-    command(&["openssl"], r"openssl[ \t]", &[Attached("pass:"), Separate("-k"), Separate("-K")]),
+    command(&["openssl"], r"openssl[ \t]", &[Attached("pass:"), Sole("-k"), Sole("-K")]),
     command(
         &["openssl"],
         r"openssl passwd(?:[ \t]{1,4}-(?:salt[ \t]{1,4}\S{1,32}|[0-9a-z]{1,8})){1,4}[ \t]",
@@ -238,6 +237,7 @@ pub(super) const PROGRAMS: &[Rule] = &[
         r"rabbitmqctl(?:[ \t]{1,4}-\S{1,32}){0,3}[ \t]{1,4}(?:add_user|change_password|authenticate_user)[ \t]",
         &[Operand(1, "")],
     ),
+    command(&["dscl"], r"dscl[ \t]{1,4}\S{1,64}[ \t]{1,4}-?passwd[ \t]{1,4}\S{1,64}[ \t]", &[Operand(1, "")]),
     command(&["dscl"], r"dscl[ \t]{1,4}\S{1,64}[ \t]{1,4}-?passwd[ \t]{1,4}\S{1,64}[ \t]", &[Operand(0, "")]),
     command(&["bw"], r"bw login[ \t]{1,4}[^\s@]{1,64}@\S{1,64}[ \t]", &[Operand(0, "")]),
     told(&["bw unlock", "vault login", "rclone obscure"], r"(?:bw unlock|vault login|rclone obscure)[ \t]{1,4}"),
@@ -247,7 +247,12 @@ pub(super) const PROGRAMS: &[Rule] = &[
     command(&["chpasswd"], r"chpasswd[ \t]", &[Pair("<<<", b':')]),
     command(
         &["sudo"],
-        r"sudo(?:[ \t]{1,4}[^\s|;&]{1,32}){0,4}?[ \t]{1,4}(?:-[A-Za-z]{0,5}S|--stdin)[ \t]",
+        concat!(
+            r"sudo(?:[ \t]{1,4}(?:-[A-Za-z]{0,5}[ABEHKNPVbeiklnsv]|--[a-z-]{1,20}(?:=[^\s|;&]{0,32})?",
+            r"|-[CDRTUaghprtu][^\s|;&]{1,32}|[A-Za-z_][A-Za-z0-9_]{0,31}=[^\s|;&]{0,32}",
+            r"|(?:-[A-Za-z]{0,5}[CDRTUaghprtu]|--(?:user|group|prompt|host|chdir|chroot|role|type|other-user))",
+            r"[ \t]{1,4}[^\s|;&]{1,32})){0,4}?[ \t]{1,4}(?:-[A-Za-z]{0,5}S|--stdin)[ \t]"
+        ),
         &[Separate("<<<"), Attached("<<<")],
     ),
     command(

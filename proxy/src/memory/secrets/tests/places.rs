@@ -485,6 +485,9 @@ fn time_grows_with_the_commands_and_names_of_a_text_and_no_faster() {
         "[secret: pass: hunter22 ",
     ];
     for piece in cut.chain(dense.into_iter().chain(programs::DENSE).map(str::to_owned)) {
-        assert_time_grows_with_the_text(&piece);
+        assert_time_grows_with_the_text(&piece, "");
+    }
+    for (piece, end) in programs::ENDED {
+        assert_time_grows_with_the_text(piece, end);
     }
 }
