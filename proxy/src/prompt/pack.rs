@@ -169,7 +169,7 @@ impl Source {
         let memory = joined.latest;
         let others = joined.turns.iter().copied().filter(|turn| *turn != memory.turn.id);
         Self {
-            beside: others.chain(memory.sent_as).collect(),
+            beside: others.collect(),
             turn: memory.turn.id,
             role: memory.turn.role.clone(),
             position: memory.turn.position,
@@ -341,7 +341,7 @@ mod tests {
         let frame = words(&block::render(&[])).unwrap();
         // "user: The answer." below "[1 January 1970]", and a line break behind each.
         let room = frame + 4 + 4;
-        let full = memory(1, "user one two three four five six seven");
+        let full = memory(1, "one two three four");
         let shorter = RecalledTurn { passage: Some("one two".to_owned()), ..full.clone() };
         let block = |turn: RecalledTurn, room: usize| {
             let packed = pack(&[turn], &HashSet::new(), place(room), words).unwrap();
@@ -349,7 +349,7 @@ mod tests {
         };
         assert_eq!(block(full.clone(), room), None);
         assert!(block(shorter, room).unwrap().contains("\nuser: one two\n"));
-        let said = RecalledTurn { passage: Some("five six seven eight".to_owned()), ..full };
+        let said = RecalledTurn { passage: Some("two three four five".to_owned()), ..full };
         let said = RecalledTurn { sentences: Some("The answer.".to_owned()), ..said };
         assert!(block(said, room).unwrap().contains("\nuser: The answer.\n"));
     }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use proptest::prelude::*;
 
+use super::super::deletion::OpenDeletion;
 use super::*;
 use crate::memory::turns;
 use crate::memory::turns::id;
