@@ -148,6 +148,7 @@ impl Shelf {
         let search = Search {
             snapshot: &snapshot,
             text: asked.text,
+            whole: asked.text,
             asked: asked.time,
             conversation: None,
             retained: &HashSet::new(),

@@ -102,6 +102,7 @@ impl Tally {
         let search = Search {
             snapshot,
             text,
+            whole: text,
             asked: Utc::now(),
             conversation: None,
             retained: &HashSet::new(),

@@ -17,7 +17,7 @@ pub(crate) struct JoinedMemory<'a> {
     pub(crate) latest: &'a RecalledTurn,
     /// When it was said before, oldest first, each minute once.
     pub(crate) before: Vec<DateTime<Utc>>,
-    /// All of them.
+    /// All of them, and those that said it with more around it.
     pub(crate) turns: Vec<TurnId>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn joined(recalled: &[RecalledTurn]) -> Vec<JoinedMemory<'_>> {
 
 fn memory(mut group: Vec<&RecalledTurn>) -> Option<JoinedMemory<'_>> {
     group.sort_by_key(|one| (one.turn.time, one.turn.position));
-    let turns = group.iter().map(|one| one.turn.id).collect();
+    let turns = group.iter().flat_map(|one| std::iter::once(one.turn.id).chain(one.sent_as)).collect();
     let latest = group.pop()?;
     let mut before: Vec<DateTime<Utc>> = group.iter().map(|one| one.turn.time).collect();
     before.retain(|time| minute(*time) != minute(latest.turn.time));

@@ -54,7 +54,7 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
     match kind {
         LedgerKind::Block => {
             let block: BlockRecord = serde_json::from_slice(value).ok()?;
-            Some(block.sources.iter().map(|source| source.turn).collect())
+            Some(block.sources.iter().flat_map(Source::turns).collect())
         }
         LedgerKind::Eviction => {
             let digest: FormerDigest = serde_json::from_slice(value).ok()?;
@@ -173,6 +173,7 @@ mod tests {
                 position: 2,
                 time: DateTime::UNIX_EPOCH,
                 score: 0.1,
+                beside: Vec::new(),
             }],
         }
     }

@@ -28,6 +28,9 @@ pub(crate) struct Source {
     pub(crate) time: DateTime<Utc>,
     /// See [`RecalledTurn::score`].
     pub(crate) score: f32,
+    /// Other turns whose times the quote bears: those that said the same before, and the one that said it with more around it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<TurnId>,
 }
 
 /// Where memories go.
@@ -44,7 +47,8 @@ pub(crate) struct Place {
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
 /// A turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is quoted by its
 /// best passage, if that is worth them, and a tool's result by several of them, if these are; where the passage is worth them but
-/// too long, by the sentences of it that share most with the question. Of the turns that the prompt quotes already, only short ones
+/// too long, by the sentences of it that share most with the question. Sentences and passages may come out of the middle of their turn,
+/// and no mark says so, but in a tool's result. Of the turns that the prompt quotes already, only short ones
 /// that answer best are quoted again, close to the question. What was said several times is quoted once, as it was said last. What a
 /// newer turn tells otherwise is quoted only where that one is quoted, too.
 ///
@@ -68,7 +72,10 @@ pub(crate) fn pack(
         }
         let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
-        let most = (room / 4).max(1).min(free);
+        let day = latest.turn.time.date_naive();
+        let is_first = quotes.iter().all(|quote| quote.source.time.date_naive() != day);
+        let above = if is_first { count(&quote::day(day))? + LINE_BREAK } else { 0 };
+        let most = (room / 4).max(1).min(free.saturating_sub(above));
         let is_long = cost > most || !place.is_worth(latest, cost);
         let (mut text, mut cost) = (whole, cost);
         for words in latest.excerpts.iter().chain(&latest.passage).filter(|_| is_long) {
@@ -85,11 +92,8 @@ pub(crate) fn pack(
         if !place.is_worth(latest, cost) {
             continue;
         }
-        let source = Source::from_recalled(latest);
-        let day = source.time.date_naive();
-        if quotes.iter().all(|quote| quote.source.time.date_naive() != day) {
-            cost += count(&quote::day(day))? + LINE_BREAK;
-        }
+        let source = Source::from_joined(memory);
+        cost += above;
         let again = memory.turns.iter().any(|turn| quoted.contains(turn));
         if cost > free || (again && (rank >= QUOTED_AGAIN || cost > room / 8)) {
             continue;
@@ -161,14 +165,22 @@ impl Packed {
 }
 
 impl Source {
-    fn from_recalled(memory: &RecalledTurn) -> Self {
+    fn from_joined(joined: &JoinedMemory<'_>) -> Self {
+        let memory = joined.latest;
+        let others = joined.turns.iter().copied().filter(|turn| *turn != memory.turn.id);
         Self {
+            beside: others.collect(),
             turn: memory.turn.id,
             role: memory.turn.role.clone(),
             position: memory.turn.position,
             time: memory.turn.time,
             score: memory.score,
         }
+    }
+
+    /// The turns whose words or times the quote bears.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = TurnId> {
+        std::iter::once(self.turn).chain(self.beside.iter().copied())
     }
 
     /// Turns of one conversation that came in one request share their time to the minute at least; the position decides then.
@@ -322,6 +334,33 @@ mod tests {
         assert!(quoted(long(passage()), 400).contains("user: some some"));
         assert!(quoted(long(passage()), 100).contains("user: The answer.\n"), "the passage is over a quarter");
         assert!(quoted(long(None), 100).contains("user: The answer.\n"));
+    }
+
+    #[test]
+    fn a_turn_that_does_not_fit_below_its_day_is_quoted_by_what_does() {
+        let frame = words(&block::render(&[])).unwrap();
+        // "user: The answer." below "[1 January 1970]", and a line break behind each.
+        let room = frame + 4 + 4;
+        let full = memory(1, "one two three four");
+        let shorter = RecalledTurn { passage: Some("one two".to_owned()), ..full.clone() };
+        let block = |turn: RecalledTurn, room: usize| {
+            let packed = pack(&[turn], &HashSet::new(), place(room), words).unwrap();
+            packed.map(|packed| packed.block())
+        };
+        assert_eq!(block(full.clone(), room), None);
+        assert!(block(shorter, room).unwrap().contains("\nuser: one two\n"));
+        let said = RecalledTurn { passage: Some("two three four five".to_owned()), ..full };
+        let said = RecalledTurn { sentences: Some("The answer.".to_owned()), ..said };
+        assert!(block(said, room).unwrap().contains("\nuser: The answer.\n"));
+    }
+
+    #[test]
+    fn a_quote_names_every_turn_whose_time_it_bears() {
+        let sent = RecalledTurn { sent_as: Some(id(9)), ..memory(2, "Where is the key?") };
+        let packed = pack(&[memory(1, "where is the key"), sent], &HashSet::new(), place(200), words).unwrap().unwrap();
+        let turns: Vec<TurnId> =
+            packed.sources().iter().flat_map(|source| source.turns().collect::<Vec<_>>()).collect();
+        assert_eq!(turns, [id(2), id(1), id(9)]);
     }
 
     #[test]

@@ -88,6 +88,8 @@ struct Inner {
     era: Era,
     /// Deletions that are being carried out, each with what it is told when it ends.
     deletions: Vec<(Scope, Era)>,
+    /// Turns were let go of that may still wait in the journal.
+    is_to_be_listed: bool,
 }
 
 impl BacklogLimits {
@@ -126,6 +128,7 @@ impl Backlog {
                 unlisted: 0,
                 era: Era::default(),
                 deletions: Vec::new(),
+                is_to_be_listed: false,
             }),
             changed: Notify::new(),
             limits,
@@ -258,6 +261,18 @@ impl Backlog {
             inner.deletions.retain(|(of, since)| of != scope || *since != began);
             inner.remove_older(scope, ids, began);
         });
+    }
+
+    /// A deletion has ended, and nobody can tell which turns it took. None that came before it is known any more, so that the store is
+    /// asked about each that is said again, and what waits is to be listed anew.
+    pub(super) fn abandon_deletion(&self, scope: &Scope, began: Era) {
+        self.end_deletion(scope, &self.journalled_before(scope, began), began);
+        self.change(|inner| inner.is_to_be_listed = true);
+    }
+
+    /// Whether what waits in the journal is to be listed anew; it is asked once.
+    pub(super) fn take_to_be_listed(&self) -> bool {
+        std::mem::take(&mut self.lock().is_to_be_listed)
     }
 
     /// The journal does not have these turns.

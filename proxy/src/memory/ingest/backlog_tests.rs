@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use proptest::prelude::*;
 
+use super::super::deletion::OpenDeletion;
 use super::*;
 use crate::memory::turns;
 use crate::memory::turns::id;
@@ -261,6 +262,34 @@ fn a_turn_that_is_gone_and_said_again_while_it_is_looked_for_waits_to_be_read() 
     let left = backlog.pick(Lane::Short).unwrap();
     assert_eq!(left.turns, [id(1)]);
     assert!(backlog.pick(Lane::Short).is_none());
+}
+
+#[test]
+fn a_deletion_of_which_nobody_knows_how_it_ended_ends_and_leaves_nothing_known_that_came_before() {
+    let (backlog, own, other) = (endless(), scope(1), scope(2));
+    let turns = [turn(&own, 1, 1), turn(&own, 2, 1)];
+    add(&backlog, vec![turns[0].clone(), turn(&other, 3, 1)]);
+    let open = OpenDeletion::begin(&backlog, &own);
+    assert_eq!(open.journalled_before(), [id(1)]);
+    add(&backlog, vec![turns[1].clone()]);
+    assert!(!backlog.take_to_be_listed());
+    drop(open);
+    assert_eq!(backlog.unseen(&own, &[id(1), id(2)]), [0], "what came since is known");
+    assert!(backlog.unseen(&other, &[id(3)]).is_empty());
+    assert!(backlog.take_to_be_listed() && !backlog.take_to_be_listed());
+    backlog.list(&turns.map(|turn| WaitingTurn::new(&turn)));
+    assert_eq!(waiting(&backlog).turns, 3, "what is still there waits again");
+    backlog.mark_done(&own, &[id(1)], backlog.era());
+    assert!(backlog.unseen(&own, &[id(1)]).is_empty(), "nothing is being deleted any more");
+}
+
+#[test]
+fn a_deletion_that_says_what_is_gone_leaves_the_rest() {
+    let (backlog, own) = (endless(), scope(1));
+    add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1)]);
+    OpenDeletion::begin(&backlog, &own).end(&[id(1)]);
+    assert_eq!(backlog.unseen(&own, &[id(1), id(2)]), [0]);
+    assert!(!backlog.take_to_be_listed());
 }
 
 #[test]

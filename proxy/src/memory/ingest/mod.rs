@@ -4,6 +4,7 @@
 
 mod backlog;
 mod blobs;
+mod deletion;
 mod health;
 mod importer;
 mod incoming;

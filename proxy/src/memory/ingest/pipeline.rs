@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, BacklogLimits, Sizes};
+use super::deletion::OpenDeletion;
 use super::incoming::IncomingTurns;
 use super::intake::{Acknowledgement, Intake};
 use super::restore::{self, MovedTurns, Restored};
@@ -137,15 +138,18 @@ impl IngestPipeline {
         scope: &Scope,
         deletion: impl Future<Output = Result<Vec<TurnId>, StoreError>> + Send + 'static,
     ) -> Result<usize, MemoryError> {
-        let (store, backlog, scope) = (self.store.clone(), Arc::clone(&self.backlog), scope.clone());
-        let began = backlog.begin_deletion(&scope);
+        let store = self.store.clone();
+        let open = OpenDeletion::begin(&self.backlog, scope);
         let deleting = tokio::spawn(async move {
             let deleted = deletion.await;
             let gone = match &deleted {
-                Ok(deleted) => deleted.clone(),
-                Err(_) => not_there(&store, &scope, backlog.journalled_before(&scope, began)).await,
+                Ok(deleted) => Some(deleted.clone()),
+                Err(_) => not_there(&store, open.scope(), open.journalled_before()).await,
             };
-            backlog.end_deletion(&scope, &gone, began);
+            // Where nobody can tell, what is dropped here lets go of all that may be gone.
+            if let Some(gone) = gone {
+                open.end(&gone);
+            }
             deleted
         });
         Ok(deleting.await??.len())
@@ -170,16 +174,12 @@ impl IngestPipeline {
     }
 }
 
-/// Those of these turns that the store does not have; none where it can't tell.
-async fn not_there(store: &Store, scope: &Scope, mut ids: Vec<TurnId>) -> Vec<TurnId> {
-    match store.turns_as_they_came(scope, &ids).await {
-        Ok(there) => {
-            let there: HashSet<TurnId> = there.iter().map(|turn| turn.id).collect();
-            ids.retain(|id| !there.contains(id));
-            ids
-        }
-        Err(_) => Vec::new(),
-    }
+/// Those of these turns that the store does not have; `None` where it can't tell.
+async fn not_there(store: &Store, scope: &Scope, mut ids: Vec<TurnId>) -> Option<Vec<TurnId>> {
+    let there = store.turns_as_they_came(scope, &ids).await.ok()?;
+    let there: HashSet<TurnId> = there.iter().map(|turn| turn.id).collect();
+    ids.retain(|id| !there.contains(id));
+    Some(ids)
 }
 
 /// Whether all have ended by then; those that have not are ended.

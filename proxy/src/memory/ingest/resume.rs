@@ -1,5 +1,5 @@
 //! Lists the turns that an earlier process accepted and nobody has read, while new ones come, and lists anew what waits when the
-//! store has lost turns. What is known of turns is forgotten when the store has deleted some.
+//! store has lost turns, or may have deleted some. What is known of turns is forgotten when the store has deleted some.
 //!
 //! It must not hold their words nor read anything.
 
@@ -27,7 +27,9 @@ pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: Cance
                 deletions = status.deletions;
                 backlog.forget_done();
             }
-            if status.losses != losses {
+            // Also where the losses are listed anyway.
+            let is_to_be_listed = backlog.take_to_be_listed();
+            if status.losses != losses || is_to_be_listed {
                 losses = status.losses;
                 break;
             }

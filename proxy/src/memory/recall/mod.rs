@@ -27,7 +27,7 @@ use self::newer::{DatedTurn, newer, newest_first};
 use self::plain::plainly;
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
-use self::sentences::telling;
+use self::sentences::Sentences;
 use super::small_talk::SmallTalk;
 use super::wording::words_of;
 use crate::config::{MemoryConfig, RecallReach};
@@ -81,6 +81,8 @@ pub(crate) struct RecalledTurn {
     /// How likely it is, of everything that was compared with the question, that this turn answers it, 0 to 1; one that tells
     /// otherwise what others told is as likely as the likeliest of them.
     pub(crate) score: f32,
+    /// The turn that said this first with more around it, and whose time it bears, if one did.
+    pub(crate) sent_as: Option<TurnId>,
     /// The newer turn that tells otherwise what this one tells; without that one it is out of date.
     pub(crate) newer: Option<TurnId>,
 }
@@ -162,6 +164,7 @@ impl Recall<'_> {
         let search = Search {
             snapshot: &snapshot,
             text: &text,
+            whole: &question.text,
             asked: question.asked,
             conversation: question.conversation(),
             retained: &question.retained,
@@ -178,14 +181,15 @@ impl Recall<'_> {
         }
         let mut ranking = chances_beside(ranked(&found.candidates), |place| found.repeats(place));
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
-        ranking.truncate(self.most);
+        ranking.truncate(self.most.saturating_add(JOINED));
         watch.lap("ranking");
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let plain = self.store.plain(question.scope, &ids).await?;
         // What the prompt says plainly need not be quoted as it was sent.
         let stays = |turn: &TurnId| plain.get(turn).is_none_or(|plain| !question.retained.contains(plain));
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(stays));
-        let (turns, reasons) = self.read(snapshot, &question, &ranking, &found).await?;
+        let asked = Sentences::of(&text);
+        let (turns, reasons) = self.read(snapshot, &question, &ranking, &found, &asked).await?;
         let spoken: Vec<TurnId> = plain.values().copied().collect();
         let spoken = match spoken.is_empty() {
             true => Vec::new(),
@@ -193,7 +197,7 @@ impl Recall<'_> {
         };
         let found_turns = turns.into_iter().zip(reasons);
         let (turns, reasons): (Vec<_>, Vec<_>) =
-            plainly(found_turns, &plain, &spoken, &question.text).into_iter().unzip();
+            plainly(found_turns, &plain, &spoken, &asked, self.most).into_iter().unzip();
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
@@ -207,6 +211,7 @@ impl Recall<'_> {
         question: &RecallQuery<'_>,
         ranking: &[(usize, f32)],
         found: &ComparedTurns,
+        asked: &Sentences,
     ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let mut wanted: Vec<&IndexedPassage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
@@ -230,8 +235,9 @@ impl Recall<'_> {
             let is_result = passage.is_some() && matches!(turn.role.as_str(), "tool" | "function");
             let excerpts = if is_result { excerpts(&turn.text, &passages) } else { Vec::new() };
             let text = passage.as_deref().unwrap_or(&turn.text);
-            let sentences = (!is_result).then(|| telling(text, &question.text)).flatten().map(str::to_owned);
-            let recalled = RecalledTurn { turn, passage, excerpts, sentences, score: *score, newer: None };
+            let sentences = (!is_result).then(|| asked.telling(text)).flatten().map(str::to_owned);
+            let recalled =
+                RecalledTurn { turn, passage, excerpts, sentences, score: *score, sent_as: None, newer: None };
             Some((recalled, *found.candidates.get(*place)?))
         });
         Ok(recalled.unzip())
@@ -255,6 +261,9 @@ impl RecallQuery<'_> {
     }
 }
 
+/// So many places more are looked at than turns are recalled: some are left out since the prompt says plainly what they do, and of
+/// some it turns out that they say the same.
+const JOINED: usize = 8;
 /// Of so many of the best turns further passages are read, in case they are long results …
 const LONG_TURNS: usize = 16;
 /// … and so many of each.

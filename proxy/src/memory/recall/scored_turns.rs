@@ -67,15 +67,15 @@ impl ScoredTurns {
         self
     }
 
-    /// Turns of which `is_meant` holds and the first passage of each that was found, at most so many, those that match best first.
-    pub(super) fn best_of(&self, is_meant: impl Fn(&Profile) -> bool, most: usize) -> Vec<&IndexedPassage> {
+    /// The passages that were found of each turn of which `is_meant` holds, in order, at most so many turns, those that match best
+    /// first.
+    pub(super) fn best_of(&self, is_meant: impl Fn(&Profile) -> bool, most: usize) -> Vec<&[IndexedPassage]> {
         let turns = self.profiles.iter().zip(&self.max_sims).zip(&self.passages);
         let meant = turns.filter(|(((_, profile), _), _)| is_meant(profile));
-        let mut meant: Vec<(f32, &IndexedPassage)> = meant
-            .filter_map(|((_, max_sim), group)| Some((max_sim.unwrap_or(f32::NEG_INFINITY), group.first()?)))
-            .collect();
+        let mut meant: Vec<(f32, &[IndexedPassage])> =
+            meant.map(|((_, max_sim), group)| (max_sim.unwrap_or(f32::NEG_INFINITY), group.as_slice())).collect();
         meant.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        meant.into_iter().map(|(_, passage)| passage).take(most).collect()
+        meant.into_iter().map(|(_, passages)| passages).take(most).collect()
     }
 
     /// The turns.
@@ -182,9 +182,12 @@ mod tests {
         assert_eq!(compared.max_sims(), [Some(4.0 / 9.0), Some(1.0), Some(6.0 / 9.0)]);
         let compared = compared.compared_without(&[TurnId([2; 16])].into(), shares);
         assert_eq!(compared.max_sims(), [Some(4.0 / 6.0), Some(1.0), Some(1.0)]);
-        let turns = |most| compared.best_of(|_| true, most).iter().map(|passage| passage.turn.0[0]).collect::<Vec<_>>();
+        let turns = |most| compared.best_of(|_| true, most).iter().map(|group| group[0].turn.0[0]).collect::<Vec<_>>();
         assert_eq!((turns(1), turns(9)), (vec![2], vec![2, 3, 1]));
         assert!(compared.best_of(|_| false, 9).is_empty());
+        let compared = ScoredTurns::new(vec![passage(1, 1, &[4]), passage(1, 0, &[5])], greatest);
+        let numbers: Vec<u32> = compared.best_of(|_| true, 9)[0].iter().map(|passage| passage.passage).collect();
+        assert_eq!(numbers, [0, 1], "all passages of a turn, in order");
     }
 
     #[test]

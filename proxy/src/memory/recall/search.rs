@@ -28,8 +28,10 @@ use crate::telemetry::stopwatch::{Laps, Stopwatch};
 pub struct Search<'a> {
     /// What is searched.
     pub snapshot: &'a Snapshot<'a>,
-    /// The question's text.
+    /// The question's text, or what is asked of a long one.
     pub text: &'a str,
+    /// All of the question's text.
+    pub whole: &'a str,
     /// When it is asked.
     pub asked: DateTime<Utc>,
     /// The conversation whose times alone count; `None` counts when turns were said anywhere.
@@ -155,18 +157,32 @@ impl Search<'_> {
 }
 
 impl Search<'_> {
-    /// Those of the turns that match best that say what the question does, word for word.
+    /// Those of the turns that match best that say what the question does, word for word, as far as all of their passages were
+    /// found. Of many that do the best are looked at, a few at a time, as long as each of these does.
     async fn repetitions(&self, compared: &ScoredTurns) -> Result<HashSet<TurnId>, MemoryError> {
-        let asked = words_of(self.text);
+        let asked = words_of(self.whole);
+        let mut found = HashSet::new();
         if asked.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(found);
         }
-        let length = TurnFeatures::new("user", self.text).tokens;
+        let length = TurnFeatures::new("user", self.whole).tokens;
         let is_as_long = |profile: &Profile| profile.features.tokens.abs_diff(length) <= PUNCTUATION;
         let alike = compared.best_of(is_as_long, MOST_REPETITIONS);
-        let texts = if alike.is_empty() { Vec::new() } else { self.snapshot.texts(&alike).await? };
-        let repeats = alike.iter().zip(texts).filter(|(_, text)| words_of(text) == asked);
-        Ok(repeats.map(|(passage, _)| passage.turn).collect())
+        for turns in alike.chunks(REPETITIONS_AT_ONCE) {
+            let passages: Vec<&IndexedPassage> = turns.iter().copied().flatten().collect();
+            let mut texts = self.snapshot.texts(&passages).await?.into_iter();
+            let before = found.len();
+            for passages in turns {
+                let said: Vec<String> = texts.by_ref().take(passages.len()).collect();
+                if words_of(&said.join(" ")) == asked {
+                    found.extend(passages.first().map(|passage| passage.turn));
+                }
+            }
+            if found.len() - before < REPETITIONS_AT_ONCE {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -225,8 +241,10 @@ impl CandidateLimits {
     }
 }
 
-/// So many turns that are as long as the question are read to see whether they say what it does: such a one matches it best.
-const MOST_REPETITIONS: usize = 4;
+/// So many turns that are as long as the question are read at once to see whether they say what it does: such a one matches it best …
+const REPETITIONS_AT_ONCE: usize = 4;
+/// … and so many in all.
+const MOST_REPETITIONS: usize = 32;
 /// By about so many tokens' punctuation and space turns with the same words differ.
 const PUNCTUATION: u32 = 2;
 /// So many of the times when a turn was said are compared with those that a question names, the last ones: "yes" may
