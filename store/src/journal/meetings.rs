@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadableTable;
 
 use super::Journal;
 use super::continuation::{Beside, Fit, Meeting};
