@@ -46,9 +46,9 @@ pub(crate) struct Place {
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
 /// A turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is quoted by its
-/// best passage, if that is worth them, and a tool's result by several of them, if these are; where the passage is worth them but
-/// too long, by the sentences of it that share most with the question. Sentences and passages may come out of the middle of their turn,
-/// and no mark says so, but in a tool's result. Of the turns that the prompt quotes already, only short ones
+/// best passage, if that is worth them, and a tool's result by several of them, if these are; where the passage is too long for the
+/// room, by the sentences of it that share most with the question, if these are worth theirs. Sentences and passages may come out of
+/// the middle of their turn, and no mark says so, but in a tool's result. Of the turns that the prompt quotes already, only short ones
 /// that answer best are quoted again, close to the question. What was said several times is quoted once, as it was said last. What a
 /// newer turn tells otherwise is quoted only where that one is quoted, too.
 ///
@@ -85,7 +85,7 @@ pub(crate) fn pack(
                 break;
             }
         }
-        if let Some(words) = latest.sentences.as_ref().filter(|_| cost > most && place.is_worth(latest, cost)) {
+        if let Some(words) = latest.sentences.as_ref().filter(|_| cost > most) {
             text = written(memory, words);
             cost = count(&text)? + LINE_BREAK;
         }
