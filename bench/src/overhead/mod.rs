@@ -4,6 +4,7 @@
 //! tool sends bodies of three sizes through each proxy in turn, round by round, in front of an upstream that answers at once;
 //! readers of our own measure streams. Baselines: no proxy, nginx, and the gateways of others that are installed.
 
+mod arm;
 mod bodies;
 mod destination;
 mod load;
@@ -22,11 +23,12 @@ use clap::Args;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::arm::Arm;
 use self::bodies::Size;
 pub use self::mock::serve as serve_upstream;
 use self::process::{Place, Process};
 use self::report::Results;
-use self::targets::{Arm, Target};
+use self::targets::Target;
 use crate::{BenchError, Failing, locate};
 
 /// How long is measured, and where the others are.

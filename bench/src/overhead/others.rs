@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::arm::Arm;
 use super::bodies::MODEL;
 use super::destination::Destination;
 use super::process::{Place, Recipe, free_port};
-use super::targets::Arm;
 use crate::{BenchError, Failing};
 
 /// How a proxy of others is started, on a free port.

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::arm::Arm;
 use super::bodies::Size;
 use super::load::Counted;
-use super::streams::Seen;
-use super::targets::{Arm, BUDGET};
+use super::streams::{SLOW_STREAMS, Seen};
+use super::targets::BUDGET;
 use super::{Plan, Streams};
 use crate::BenchError;
 use crate::report::{Line, Report, Row, SPEED, Table, column, quantiles, table, table_of};
@@ -62,8 +63,6 @@ struct Measure {
 const PASS_THROUGH: &str = "pass-through";
 /// A short stream for each of a few readers.
 const STREAMS: &str = "streams";
-/// Many slow streams at once.
-pub(super) const SLOW_STREAMS: &str = "slow-streams";
 /// The load that latencies are compared under, and processor time and throughput.
 const QUIET: Cell = Cell { size: Size::Small, connections: 1, arm: Arm::Mainpoint };
 const BUSY: Cell = Cell { connections: 16, ..QUIET };

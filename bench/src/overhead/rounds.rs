@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mainpoint_tests::usage;
 
+use super::arm::Arm;
 use super::bodies::Size;
 use super::load::{Counted, Load, LoadTool};
 use super::report::{Cell, Measured, Results};
 use super::streams::{PATIENCE, read_all};
-use super::targets::{Arm, Target};
+use super::targets::Target;
 use super::{Plan, Stage, destination};
 use crate::BenchError;
 use crate::progress::Progress;

@@ -10,14 +10,17 @@ use reqwest::{Client, Response};
 use tokio::task::JoinSet;
 
 use super::Streams;
+use super::arm::Arm;
 use super::bodies::stream_request;
 use super::destination::{self, Destination};
 use super::process::Place;
-use super::report::SLOW_STREAMS;
-use super::targets::{Arm, Target};
+use super::targets::Target;
 use crate::report::{Row, quantiles, rows_of};
 use crate::stats::percentile;
 use crate::{BenchError, Failing};
+
+/// Many slow streams at once, as results call them.
+pub(super) const SLOW_STREAMS: &str = "slow-streams";
 
 /// What the readers of streams have seen.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,24 +6,13 @@ use std::time::Duration;
 
 use mainpoint_tests::{ProxyBuilder, StartedProxy, usage};
 
+use super::arm::Arm;
 use super::bodies::Size;
 use super::destination::{self, Destination};
 use super::others;
 use super::process::{Place, Process};
 use crate::BenchError;
 use crate::running::with;
-
-/// One way for a request to reach the upstream. In the order of the tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Arm {
-    Direct,
-    Nginx,
-    Mainpoint,
-    Memory,
-    Portkey,
-    LiteLlm,
-    Headroom,
-}
 
 /// A proxy that answers, or the upstream itself.
 pub(super) struct Target {
@@ -44,30 +33,6 @@ enum Running {
 /// Most tokens of a forwarded prompt: the conversation of 100,000 bytes has more and is rewritten.
 pub(super) const BUDGET: u32 = 8000;
 const ASK_PATIENCE: Duration = Duration::from_secs(60);
-
-impl Arm {
-    /// The name in results and of log files.
-    pub(super) fn name(self) -> &'static str {
-        self.names().0
-    }
-
-    /// The name in tables.
-    pub(super) fn title(self) -> &'static str {
-        self.names().1
-    }
-
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Direct => ("direct", "no proxy"),
-            Self::Nginx => ("nginx", "nginx"),
-            Self::Mainpoint => ("mainpoint", "mainpoint, memory off"),
-            Self::Memory => ("mainpoint-memory", "mainpoint, memory on"),
-            Self::Portkey => ("portkey", "Portkey gateway"),
-            Self::LiteLlm => ("litellm", "LiteLLM proxy"),
-            Self::Headroom => ("headroom", "Headroom"),
-        }
-    }
-}
 
 impl Target {
     /// No proxy: the upstream itself.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::material::Material;
 use super::mixing::Mixer;
-use super::playing::begin_store;
+use super::program::begin_store;
 use crate::cache::{bytes_of, files_below, write_whole};
 use crate::product::quiet_store;
 use crate::progress::Progress;

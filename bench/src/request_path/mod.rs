@@ -11,6 +11,7 @@ mod filling;
 mod material;
 mod mixing;
 mod playing;
+mod program;
 mod survival;
 
 use std::path::PathBuf;

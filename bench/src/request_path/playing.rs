@@ -4,20 +4,20 @@
 //! upstream's receiving; what each step took is read from the request's receipt.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mainpoint_tests::{ProxyBuilder, ScriptedUpstream, StartedProxy, usage};
+use mainpoint_tests::{ScriptedUpstream, StartedProxy, usage};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::filling::Filled;
 use super::material::Material;
+use super::program::{KEY, SYSTEM, builder};
 use crate::BenchError;
 use crate::filled::working_copy;
 use crate::progress::Progress;
 use crate::report::{Row, quantiles, rows_of};
-use crate::running::{Client, MODEL, NO_DEADLINE, program, talkative_upstream, with};
+use crate::running::{Client, MODEL, talkative_upstream};
 use crate::stats::as_float;
 
 /// The running program and those around it.
@@ -56,12 +56,6 @@ struct Phase {
     rewritten: usize,
 }
 
-/// Whose memory is measured.
-const KEY: &str = "request-path";
-/// What a conversation begins with.
-const SYSTEM: &str = "You are a friend who remembers.";
-/// Most tokens of a forwarded prompt.
-const BUDGET: u32 = 1200;
 /// The arm that every figure of the whole product has.
 pub(super) const PRODUCT: &str = "mainpoint";
 /// What other conversations name, so that the upstream can tell them apart.
@@ -72,23 +66,6 @@ const SAID: usize = 60;
 const LONG: usize = 24;
 /// How often such a turn comes; reading one takes longer.
 const EVERY: Duration = Duration::from_millis(250);
-
-/// Has the program itself begin a store in `directory`, with one turn of the measured caller.
-pub(super) async fn begin_store(overrides: &[(String, String)], directory: &Path) {
-    let upstream = talkative_upstream().await;
-    let proxy = builder(&upstream, overrides, directory).start().await;
-    Client::new(MODEL, KEY, SYSTEM).say(&proxy, "Good morning!").await;
-    proxy.everything_read().await;
-    proxy.stop().await;
-}
-
-/// The whole scope is searched, and nothing is cut by a deadline.
-fn builder(upstream: &ScriptedUpstream, overrides: &[(String, String)], directory: &Path) -> ProxyBuilder {
-    let directory = format!("{directory:?}");
-    let ours = [("memory.recall", "\"caller\""), NO_DEADLINE, ("store.directory", &directory)];
-    let builder = program(upstream, BUDGET, ours);
-    with(builder, overrides.iter().map(|(key, value)| (key, value)))
-}
 
 impl<'a> Stage<'a> {
     /// Starts the program on a working copy of the store.

@@ -36,7 +36,7 @@ impl Chain {
     /// what belongs to the message after it (such as reasoning), because clients may leave it out when they send the
     /// conversation back.
     pub(crate) fn prefix_ids(&self, messages: &[Message]) -> Vec<Option<PrefixId>> {
-        self.prefix_ids_as_known(messages, &BTreeMap::new())
+        self.prefix_ids_as_known(messages, &BTreeMap::new(), &[])
     }
 
     /// The same where some messages, by index, say again what a turn with this text said: they count with its words, so
@@ -46,8 +46,9 @@ impl Chain {
         &self,
         messages: &[Message],
         known: &BTreeMap<usize, String>,
+        lost: &[TurnId],
     ) -> Vec<Option<PrefixId>> {
-        let mut previous = None;
+        let (mut previous, mut is_first) = (None, true);
         messages
             .iter()
             .enumerate()
@@ -56,7 +57,8 @@ impl Chain {
                     return None;
                 }
                 let id = self.prefix_id(previous, message, known.get(&index).map(String::as_str));
-                previous = Some(id);
+                previous = Some(if is_first { self.behind(id, lost) } else { id });
+                is_first = false;
                 Some(id)
             })
             .collect()
@@ -98,6 +100,18 @@ impl Chain {
     fn prefix_id(&self, previous: Option<PrefixId>, message: &Message, known: Option<&str>) -> PrefixId {
         let mut hasher = self.begin(previous, message.role);
         content(&mut hasher, message, message.echo, known);
+        PrefixId(finish(&hasher))
+    }
+
+    /// What the chain goes on with behind a message that these turns are missing around.
+    fn behind(&self, previous: PrefixId, lost: &[TurnId]) -> PrefixId {
+        if lost.is_empty() {
+            return previous;
+        }
+        let mut hasher = self.begin(Some(previous), "");
+        for turn in lost {
+            frame(&mut hasher, b'l', &turn.0);
+        }
         PrefixId(finish(&hasher))
     }
 
@@ -267,10 +281,10 @@ mod tests {
             let (then, now) = (request(&then), request(&now));
             let known = BTreeMap::from([(0, then[0].text())]);
             let names = chain.prefix_ids(&then);
-            assert_eq!(chain.prefix_ids_as_known(&now, &known), names);
+            assert_eq!(chain.prefix_ids_as_known(&now, &known, &[]), names);
             assert_ne!(chain.prefix_ids(&now), names);
             let other = BTreeMap::from([(0, "It is 16:00.".to_owned())]);
-            assert_ne!(chain.prefix_ids_as_known(&now, &other), names);
+            assert_ne!(chain.prefix_ids_as_known(&now, &other, &[]), names);
         }
     }
 

@@ -195,8 +195,12 @@ impl Prepared {
         self.spoken.iter().map(|index| self.request.messages.get(*index).map_or(TurnKind::Routine, kind)).collect()
     }
 
-    /// Notes which conversation the request goes on with.
+    /// Notes which conversation the request goes on with. The prompt has another name where it lacks some of its turns.
     pub(crate) fn join(&mut self, matched: ConversationMatch) {
+        if !matched.lost.is_empty() {
+            let chain = Chain::new(&self.scope);
+            self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &BTreeMap::new(), &matched.lost);
+        }
         self.conversation_match = Some(matched);
     }
 
@@ -214,7 +218,7 @@ impl Prepared {
             }
         }
         if !known.is_empty() {
-            self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &known);
+            self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &known, self.lost());
             self.restated = known.into_keys().collect();
         }
     }

@@ -30,6 +30,9 @@ struct Report {
 
 const ORDINARY: Report = Report { file: "long.json", left: &[1, 2, 7, 8], stayed: &[], recalled: CODE, budget: 600 };
 
+/// One in which the task and the answer before the question lead up to it: they stay, and the code with them.
+const LED_UP_TO: Report = Report { left: &[2, 3, 4, 5, 41], stayed: &[1, 42], recalled: "", ..ORDINARY };
+
 /// A report whose last message is the result of a tool: the task itself and the round that still goes on stay.
 const UNDER_WAY: Report = Report { left: &[2, 3, 4, 5], stayed: &[1], recalled: "", ..ORDINARY };
 
@@ -62,7 +65,7 @@ reports! {
     a_panel_with_a_bar_of_hundreds_of_equal_characters_is_read_and_leaves:
         Report { file: "d-rich-panel.json", left: &[1, 2, 3, 4], ..ORDINARY },
     anthropics_parts_leave_in_pairs_before_a_plain_question:
-        Report { file: "c-anthropic-parts-then-a-plain-question.json", left: &[1, 2, 3, 4, 5], ..ORDINARY },
+        Report { file: "c-anthropic-parts-then-a-plain-question.json", ..LED_UP_TO },
     anthropics_parts_leave_in_pairs_when_the_last_message_is_a_result:
         Report { file: "c-anthropic-tool-use-tool-result-parts-cursor-last-is-a-result.json", ..UNDER_WAY },
     calls_that_all_have_the_same_name_leave_in_pairs:
