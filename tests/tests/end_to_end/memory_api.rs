@@ -243,18 +243,23 @@ async fn a_key_in_the_query_opens_the_memory_of_chats_with_that_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_turn_is_nowhere_any_more_and_is_taken_in_anew_when_it_is_said_again() {
+    const TODAY: &str = "Thanks for all of that. What shall we cook today?";
+    const DINNER: &str = "Pasta with tomatoes and basil, which is done in twenty minutes.";
     let upstream = ScriptedUpstream::start().await;
     let proxy = builder(&upstream).setting("store", "maintenance_interval_seconds = 1").start().await;
     let mut chat = everyday_chat(CODE);
     let question = chat.pop().expect("sixty exchanges").user;
     let mut whole = Conversation::new();
     whole.exchanges(&chat[..20]);
-    whole.user("Thanks for all of that. What shall we cook today?");
+    whole.user(TODAY);
+    upstream.say_next(DINNER);
     proxy.chat(whole.body()).await;
     proxy.everything_searchable().await;
     // The client sends the end of its conversation only.
     let mut window = Conversation::new();
     window.exchanges(&chat[15..20]);
+    window.user(TODAY);
+    window.assistant(DINNER);
     window.user(&question);
     for _ in 0..2 {
         proxy.chat(window.body()).await;
