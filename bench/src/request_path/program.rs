@@ -1,6 +1,6 @@
-//! The program on a store of the measured caller: how it is configured, and how it begins a store.
+//! The built program as this study runs it: in front of an upstream that always has something to say.
 //!
-//! It must not know what is measured.
+//! It must not know what is measured, nor how a store is filled.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub(super) const KEY: &str = "request-path";
 /// What a conversation begins with.
 pub(super) const SYSTEM: &str = "You are a friend who remembers.";
 /// Most tokens of a forwarded prompt.
-pub(super) const BUDGET: u32 = 1200;
+const BUDGET: u32 = 1200;
 
 /// Has the program itself begin a store in `directory`, with one turn of the measured caller.
 pub(super) async fn begin_store(overrides: &[(String, String)], directory: &Path) {

@@ -25,7 +25,7 @@ pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mu
     }
     let matched = find(memory, prepared).await?;
     let replaced = matched.replaced.clone();
-    prepared.join(matched);
+    block_in_place_if_large(prepared.request.body.len(), || prepared.join(matched));
     let before_last = replaced.len().saturating_sub(LAST_COMPARED);
     let compared = replaced.iter().enumerate().filter(|(nth, _)| *nth < MOST_COMPARED || *nth >= before_last);
     let ids: Vec<TurnId> = compared.map(|(_, replaced)| replaced.known).collect();

@@ -9,7 +9,7 @@ use mainpoint_store::{
     TurnPlace,
 };
 
-use crate::support::{config, conversation_id, id, now, open, open_with, point, scope, turn};
+use crate::support::{self, config, conversation_id, id, now, open, open_with, point, scope, turn};
 
 const OSLO: u64 = 1;
 const BERGEN: u64 = 2;
@@ -26,25 +26,8 @@ fn at(conversation: u64, position: u32) -> TurnPlace {
 
 /// Has turns said on a day in a conversation of their own, and read.
 async fn say(store: &Store, scope: &Scope, conversation: u64, day: &str, turns: &[u64]) {
-    let turns: Vec<Turn> = turns
-        .iter()
-        .map(|number| Turn {
-            time: on(day),
-            conversation: conversation_id(conversation),
-            ..turn(scope, *number, "I live somewhere.")
-        })
-        .collect();
-    let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
-    let said = ConversationAppend {
-        scope: scope.clone(),
-        after: None,
-        fresh: conversation_id(conversation),
-        turns: said,
-        plain: Vec::new(),
-    };
-    store.accept_said(turns.clone(), vec![said]).await.unwrap();
-    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
-    store.complete(points.collect()).await.unwrap();
+    let said = |number: &u64| Turn { time: on(day), ..turn(scope, *number, "I live somewhere.") };
+    support::say(store, scope, conversation, turns.iter().map(said).collect(), VECTOR).await;
 }
 
 /// Takes turns of a day in without their places, as a migration does.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    ConversationId, IndexedPassage, LedgerKey, Point, PrefixId, Retain, SaidTurn, Scope, SearchQuery, Snapshot, Span,
-    Store, StoreConfig, StoreError, Turn, TurnId, Within,
+    ConversationAppend, ConversationId, IndexedPassage, LedgerKey, Point, PrefixId, Retain, SaidTurn, Scope,
+    SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within,
 };
 use tokio::time::Instant;
 
@@ -100,6 +100,17 @@ pub(crate) fn point(turn: &Turn, vector: [f32; WIDTH]) -> Point {
         vector: vector.to_vec(),
         features: turn.id.0.to_vec(),
     }
+}
+
+/// Has turns said in a conversation of their own, and read as one passage each with this vector.
+pub(crate) async fn say(store: &Store, scope: &Scope, conversation: u64, turns: Vec<Turn>, vector: [f32; WIDTH]) {
+    let fresh = conversation_id(conversation);
+    let turns: Vec<Turn> = turns.into_iter().map(|turn| Turn { conversation: fresh, ..turn }).collect();
+    let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
+    let said = ConversationAppend { scope: scope.clone(), after: None, fresh, turns: said, plain: Vec::new() };
+    store.accept_said(turns.clone(), vec![said]).await.unwrap();
+    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, vector)]));
+    store.complete(points.collect()).await.unwrap();
 }
 
 /// Accepts and completes turns with these texts and vectors, numbered from `first`.

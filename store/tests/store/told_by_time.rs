@@ -1,11 +1,9 @@
 //! Conversations that nothing but the times of what was said tells apart: examples that come with every question, and stock phrases.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mainpoint_store::{
-    ConversationAppend, ConversationMatch, SaidTurn, Scope, Store, Turn, TurnId, TurnKind, TurnPlace,
-};
+use mainpoint_store::{ConversationMatch, Scope, Store, Turn, TurnId, TurnKind, TurnPlace};
 
-use crate::support::{conversation_id, id, open, point, scope, turn};
+use crate::support::{self, conversation_id, id, open, scope, turn};
 
 /// A first message with a clock in it, and the same an hour later.
 const CLOCK: u64 = 500;
@@ -28,23 +26,11 @@ fn kind(number: u64) -> TurnKind {
 
 /// Has turns said in a new conversation, each so long after noon.
 async fn say(store: &Store, scope: &Scope, conversation: u64, turns: &[(u64, TimeDelta)]) {
-    let turns = turns.iter().map(|(number, after)| Turn {
+    let said = |(number, after): &(u64, TimeDelta)| Turn {
         time: noon() + *after,
-        conversation: conversation_id(conversation),
         ..turn(scope, *number, "Something is said.")
-    });
-    let turns: Vec<Turn> = turns.collect();
-    let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
-    let said = ConversationAppend {
-        scope: scope.clone(),
-        after: None,
-        fresh: conversation_id(conversation),
-        turns: said,
-        plain: Vec::new(),
     };
-    store.accept_said(turns.clone(), vec![said]).await.unwrap();
-    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, [1.0, 0.0, 0.0, 0.0])]));
-    store.complete(points.collect()).await.unwrap();
+    support::say(store, scope, conversation, turns.iter().map(said).collect(), [1.0, 0.0, 0.0, 0.0]).await;
 }
 
 /// These turns in one request, and the last of them, an answer, a second later.

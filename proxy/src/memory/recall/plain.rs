@@ -10,8 +10,8 @@ use super::RecalledTurn;
 use super::relevance::Candidate;
 use super::sentences::Sentences;
 
-/// The same turns, each once, at most so many, where `spoken` has the turns that `plain` names for some of them: such a turn was said when it was sent
-/// first, and is as likely as the likelier of both. One whose plain turn is not there stays as it is.
+/// The same turns, each once, at most so many, where `spoken` has the turns that `plain` names for some of them: such a turn was said
+/// when it was sent first, and is as likely as the likelier of both. One whose plain turn is not there stays as it is.
 pub(super) fn plainly(
     found: impl Iterator<Item = (RecalledTurn, Candidate)>,
     plain: &HashMap<TurnId, TurnId>,

@@ -284,9 +284,9 @@ fn time_grows_with_a_text_and_no_faster_whatever_it_repeats() {
     }
 }
 
-/// Panics if a piece, with `end` behind all of them, said eight times as often takes more than three times as long as the shorter text takes eight times;
-/// what grew with the square would take eight times as long. Both take about as long, so that whatever else runs slows both.
-/// Each time is the best of several, which go on while they are not good enough.
+/// Panics if a piece, with `end` behind all of them, said eight times as often takes more than three times as long as the shorter text
+/// takes eight times; what grew with the square would take eight times as long. Both take about as long, so that whatever else runs
+/// slows both. Each time is the best of several, which go on while they are not good enough.
 fn assert_time_grows_with_the_text(piece: &str, end: &str) {
     let repeated = |bytes: usize| piece.repeat(bytes / piece.len() + 1) + end;
     let time = |(text, times): &(String, usize)| {
