@@ -123,15 +123,19 @@ impl Plan {
         }
     }
 
-    /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn make<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
+    /// Plans a request until `deadline`. Never fails: a failure is reported and leaves the original bytes.
+    pub(crate) async fn make<M: PromptMemory>(
+        planner: &Planner<M>,
+        context: RequestContext<'_>,
+        body: Bytes,
+        deadline: &Deadline,
+    ) -> Self {
         let started = Instant::now();
         let mut plan = Self::passthrough(body);
-        let deadline = Deadline::after(planner.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
         let _abandon = deadline.abandon_on_drop();
-        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, context, &deadline)).await;
-        if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
+        let result = deadline.wait_for(plan.fill(planner, context, deadline)).await;
+        if let Err(error) = result.flatten() {
             planner.report(&error);
             plan.outcome = PlanOutcome::FailedOpen;
             plan.receipt.failure = Some(error.label());

@@ -33,7 +33,7 @@ use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
-use crate::openai::recall_tool::{self, Offer, ToolChoice};
+use crate::openai::recall_tool::{self, Offer, ToolChoice, ToolReach};
 use crate::openai::request::{ChatRequest, Message, Surface};
 use crate::openai::results;
 use crate::openai::splice::{self, Edits};
@@ -114,7 +114,7 @@ pub(crate) async fn revise<M: PromptMemory>(
     };
     let size = prepared.request.body.len();
     let tool = if planner.config.tools && !was_within {
-        block_in_place_if_large(size, || tool_tokens(planner, prepared))?
+        block_in_place_if_large(size, || tool_tokens(planner, prepared, options.reach))?
     } else {
         0
     };
@@ -256,7 +256,7 @@ impl<M: PromptMemory> Draft<'_, M> {
 
     /// What calls of the tool are answered with, for a prompt that offers it.
     fn recall_tool_context(&self, body: &Bytes, eviction: &Eviction) -> Option<RecallToolContext> {
-        let offer = (self.tool > 0).then(|| Offer::new(body.clone())).flatten()?;
+        let offer = (self.tool > 0).then(|| Offer::new(body.clone(), tool_reach(self.options.reach))).flatten()?;
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
         Some(RecallToolContext::new(offer, self.ask(eviction), quoted, self.prepared.tokenizer))
     }
@@ -322,12 +322,20 @@ fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
 }
 
 /// Tokens of the tool that a rewritten prompt offers; 0 where it can offer none.
-fn tool_tokens<M>(planner: &Planner<M>, prepared: &Prepared) -> Result<usize, MemoryError> {
+fn tool_tokens<M>(planner: &Planner<M>, prepared: &Prepared, reach: RecallReach) -> Result<usize, MemoryError> {
     let ChatRequest { surface, body, .. } = &prepared.request;
     if *surface != Surface::ChatCompletions || !recall_tool::takes_offer(body) {
         return Ok(0);
     }
-    Ok(planner.preparation.counter.text(prepared.tokenizer, recall_tool::DEFINITION)?)
+    Ok(planner.preparation.counter.text(prepared.tokenizer, tool_reach(reach).definition())?)
+}
+
+/// What the tool searches: what questions are answered from.
+fn tool_reach(reach: RecallReach) -> ToolReach {
+    match reach {
+        RecallReach::Conversation => ToolReach::Conversation,
+        RecallReach::Caller => ToolReach::AllConversations,
+    }
 }
 
 /// What leaves and what is put in: blocks at the tails of the messages that stay and take them.
