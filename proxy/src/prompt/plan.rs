@@ -165,7 +165,7 @@ impl Plan {
             && planner.memory.takes_turns()
         {
             let started = Instant::now();
-            // Without it the request is as good as the first of its conversation, but nothing of it is put into one.
+            // If this fails, the prompt is built as that of a new conversation, and the request's turns get no places in any.
             if let Err(error) = match_conversation(&planner.memory, prepared).await {
                 planner.report(&error);
             }

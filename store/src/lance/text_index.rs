@@ -4,8 +4,8 @@
 //!
 //! Words end where Unicode says that they do, with dictionaries for the scripts that put no spaces between them (Chinese,
 //! Japanese, Thai, Lao, Khmer, Burmese), and at punctuation within, which Unicode leaves in "note:otters" or "example.com"; an
-//! English text gives the same words as without Unicode. Then lower case, English stems, English stop words, accents folded. Stems of another
-//! language do its texts little good and English ones harm: every evidence turn is among the first 5/10/20 hits for
+//! English text gives the same words as without Unicode. Then lower case, English stems, English stop words, accents folded. Stems of
+//! another language do its texts little good and English ones harm: every evidence turn is among the first 5/10/20 hits for
 //!
 //! | questions | LoCoMo, conv-41+42 (351) | conv-26+30 (231) | German (30) | Spanish (30) | Japanese (30) | Chinese (30) |
 //! |---|---|---|---|---|---|---|

@@ -1,4 +1,4 @@
-//! Builds the prompt that is forwarded in place of one that is over its budget.
+//! Builds the prompt that is forwarded in place of one that is over its budget, or that lacks turns of its conversation.
 //!
 //! What earlier requests of the conversation were given is given again, byte for byte; an eviction is made only when it must be or
 //! when it pays. It must not know HTTP; nothing here changes a request unless it ends well. Whatever grows with the request is
@@ -42,7 +42,7 @@ use crate::telemetry::stopwatch::{Laps, Stopwatch};
 /// What becomes of a prompt.
 #[derive(Debug, Default)]
 pub(crate) struct Revised {
-    /// What to forward in place of the original one; `None` when that is within its budget or nothing leaves it.
+    /// What to forward in place of the original prompt; `None` when nothing leaves that and no memory is added to it.
     pub(crate) revision: Option<Revision>,
     /// What came of asking the memory, also where nothing of it is put into a prompt.
     pub(crate) asked: Asked,
@@ -95,8 +95,9 @@ pub(crate) struct RequestOptions {
     pub(crate) cache: CacheState,
 }
 
-/// What becomes of the prompt of a request. What left because it counted for more tokens then does not come back. Within the budget
-/// memories are added where there may be some that the prompt has not got.
+/// What becomes of the prompt of a request, of which there are three kinds. Over its budget, turns leave and memories are added.
+/// Within it, memories are added if there may be turns that the prompt lacks. And a prompt that is within its budget may have been
+/// over it while its model's token factor was larger: what left then stays out.
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
