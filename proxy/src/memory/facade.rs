@@ -24,8 +24,8 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// Whether turns can be taken in at all.
     fn takes_turns(&self) -> bool;
 
-    /// The places in `turns` of those that are not known to be in the journal or read, and so are to be taken in. It waits for nothing;
-    /// what the store knows of the scope is loaded in the background meanwhile.
+    /// The places in `turns` of those that are not known to be in the journal or read, and so are to be taken in. It waits for
+    /// nothing; what the store knows of the scope is loaded in the background meanwhile.
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize>;
 
     /// What a text is when it is stored: without its secrets.
