@@ -32,7 +32,7 @@ impl Journal {
         self.database.read("compare conversations", |transaction| compare(transaction, scope, turns, meeting))
     }
 
-    /// The same for a request whose first turn is known to be the one at a place, and no other is.
+    /// [`Journal::match_from`] for a request whose first turn is the one at a place, and of which nothing else is known.
     pub(crate) fn match_beginning(
         &self,
         scope: &Scope,
