@@ -1,7 +1,7 @@
 //! The part of the memory path that only computes: parse, scope, names, counts.
 //!
-//! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes
-//! nothing. It takes time in proportion to the request, and ends at the request's deadline.
+//! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes nothing
+//! outside of the [`Prepared`] that it makes. It takes time in proportion to the request, and ends at the request's deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -26,7 +26,9 @@ use crate::openai::request::{ChatRequest, Message, Surface};
 use crate::openai::tokens::{RequestTokens, TokenCounter, Tokenizer};
 use crate::reason::Reason;
 
-/// Everything known about a request before any memory is asked.
+/// Everything known about a request before its prompt is built. [`prepare`] makes it of the request alone. Then the memory is asked
+/// for the conversation that the request goes on with: [`Prepared::join`], [`Prepared::restate`] and [`Prepared::say_plainly`] note
+/// what it says.
 pub(crate) struct Prepared {
     /// The parsed request.
     pub(crate) request: ChatRequest,
@@ -42,9 +44,9 @@ pub(crate) struct Prepared {
     conversation_match: Option<ConversationMatch>,
     /// Indices of the messages that count with the words of a turn that they say again.
     restated: BTreeSet<usize>,
-    /// What it says plainly of what was sent with more around it.
+    /// The known turns that were sent with documents around them and that the request has in their plain form.
     plain: Vec<PlainTurn>,
-    /// When that was said, by the places of those messages among the spoken ones.
+    /// When these were said, by the places of their messages in `spoken`.
     plain_times: BTreeMap<usize, DateTime<Utc>>,
     /// The name of the conversation that begins here, should one begin.
     fresh: ConversationId,
@@ -204,8 +206,9 @@ impl Prepared {
         self.conversation_match = Some(matched);
     }
 
-    /// The messages `spoken[at]` say what these turns said. They are those turns, and the prompt up to each message from there on
-    /// has the name that it had with them: what was recorded for it then holds.
+    /// Notes that the message `spoken[at]` says in other words what a known turn said, for each of these places. The message counts as
+    /// that turn. The prefix ids from there on are those that the prompt had with that turn's words, so that the ledger's entries for
+    /// them hold.
     pub(crate) fn restate(&mut self, restated: BTreeMap<usize, Turn>) {
         let chain = Chain::new(&self.scope);
         let mut known = BTreeMap::new();
@@ -223,14 +226,16 @@ impl Prepared {
         }
     }
 
-    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it. They were said then.
+    /// Notes that the message `spoken[at]` is the plain form of a known turn, which was sent with documents or instructions around it,
+    /// for each of these places. The message was said when that turn was.
     pub(crate) fn say_plainly(&mut self, said: Vec<(usize, Turn)>) {
         self.plain_times = said.iter().map(|(at, wrapped)| (*at, wrapped.time)).collect();
         let plain = |(at, wrapped): (usize, Turn)| Some(PlainTurn { wrapped: wrapped.id, turn: self.turn_id(at)? });
         self.plain = said.into_iter().filter_map(plain).collect();
     }
 
-    /// Indices of the messages that say other words than those that what was recorded for them belongs to.
+    /// Indices of the messages that say a known turn in other words ([`Prepared::restate`]). The ledger's entries for such a message
+    /// were made for the words of that turn, not for those that the message has now.
     pub(crate) fn restated(&self) -> &BTreeSet<usize> {
         &self.restated
     }

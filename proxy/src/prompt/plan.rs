@@ -123,15 +123,19 @@ impl Plan {
         }
     }
 
-    /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn make<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
+    /// Plans a request until `deadline`. Never fails: a failure is reported and leaves the original bytes.
+    pub(crate) async fn make<M: PromptMemory>(
+        planner: &Planner<M>,
+        context: RequestContext<'_>,
+        body: Bytes,
+        deadline: &Deadline,
+    ) -> Self {
         let started = Instant::now();
         let mut plan = Self::passthrough(body);
-        let deadline = Deadline::after(planner.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
         let _abandon = deadline.abandon_on_drop();
-        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, context, &deadline)).await;
-        if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
+        let result = deadline.wait_for(plan.fill(planner, context, deadline)).await;
+        if let Err(error) = result.flatten() {
             planner.report(&error);
             plan.outcome = PlanOutcome::FailedOpen;
             plan.receipt.failure = Some(error.label());
@@ -161,7 +165,7 @@ impl Plan {
             && planner.memory.takes_turns()
         {
             let started = Instant::now();
-            // Without it the request is as good as the first of its conversation, but nothing of it is put into one.
+            // If this fails, the prompt is built as that of a new conversation, and the request's turns get no places in any.
             if let Err(error) = match_conversation(&planner.memory, prepared).await {
                 planner.report(&error);
             }

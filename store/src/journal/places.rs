@@ -131,7 +131,7 @@ impl Journal {
         &self,
         turns: &[Turn],
         placed: &[PlacedTurn],
-        is_known: impl Fn(&Turn) -> bool,
+        is_known: impl Fn(&Scope, TurnId) -> bool,
     ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("restore turns", |transaction| {
             let accepted = accept_turns(transaction, turns, is_known)?;

@@ -127,7 +127,7 @@ impl Store {
         self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, conversation).await)
     }
 
-    /// What those of these turns said that had more around it and were said plainly later, by the names of both.
+    /// For each of these turns that was sent with documents around it and said plainly later, the plain turn, by the ids of both.
     ///
     /// # Errors
     /// See [`Store`].
@@ -137,7 +137,7 @@ impl Store {
         self.shared.noted(self.shared.blocking(move |shared| shared.journal.plain(&scope, &turns)).await)
     }
 
-    /// The same as they came, each with the time when it was first seen.
+    /// The turns with these ids as they came, each with the time when it was first seen; missing ones are left out.
     ///
     /// # Errors
     /// See [`Store`].
@@ -161,7 +161,7 @@ impl Store {
 
     /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with
     /// the times when they were first seen. At a fork the later child is followed. Where a turn of the chain is not
-    /// stored (one without text) the nearest position goes on. Empty if the turn itself is not stored.
+    /// stored (it found no room, or was deleted) the nearest position goes on. Empty if the turn itself is not stored.
     ///
     /// # Errors
     /// See [`Store`].

@@ -72,7 +72,7 @@ impl Importer {
         self.read(divided, done).await
     }
 
-    /// The same for turns that stood in conversations before: each is put where it stood, unless another one is there.
+    /// [`Importer::take`] for turns that stood in conversations before: each is put where it stood, unless another one is there.
     ///
     /// # Errors
     /// As [`Self::take`].

@@ -29,8 +29,8 @@ pub(super) struct Remembered {
 }
 
 impl<M: PromptMemory> Draft<'_, M> {
-    /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
-    /// was sent without; unless turns leave now, its prefix stays as it was.
+    /// Whether the last user message may get a new block. Where tools have been called since that message, the model has seen it
+    /// without a block already. It stays so, and the provider's cache with it, unless turns leave with this request (`evicts`).
     pub(super) fn may_remember(&self, evicts: bool) -> bool {
         let messages = &self.prepared.request.messages;
         let takes_it = messages.get(self.question).is_some_and(Message::takes_blocks);

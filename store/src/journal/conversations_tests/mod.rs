@@ -202,6 +202,6 @@ fn branches_that_begin_in_each_other_are_not_walked_through_for_ever() {
         origin: Some(place(of, 4)),
         time: DateTime::UNIX_EPOCH,
     };
-    all.journal.restore(&[], &[placed(1, 2), placed(2, 1)], |_| false).unwrap();
+    all.journal.restore(&[], &[placed(1, 2), placed(2, 1)], |_, _| false).unwrap();
     assert!(all.lost(&[1, 2]).is_empty());
 }
