@@ -42,6 +42,7 @@ async fn block(proxy: &StartedProxy, upstream: &ScriptedUpstream, message: &str)
     let mut chat = Conversation::new();
     chat.user(message);
     let asked = proxy.request(Method::POST, "/v1/chat/completions").header("x-mainpoint-store", "off");
+    let asked = asked.header("content-type", "application/json");
     let answer = asked.body(chat.body()).send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
     prompt::memory_block(&upstream.last_request().json())
@@ -50,7 +51,7 @@ async fn block(proxy: &StartedProxy, upstream: &ScriptedUpstream, message: &str)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_beside_pasted_lines_finds_what_it_finds_alone() {
     let (upstream, proxy) = told().await;
-    let (few, many) = (log(6), log(300));
+    let (few, many) = (log(6), log(150));
     for pasted in [&few, &many, MAIL, CODE] {
         for message in [format!("{pasted}\n\n{QUESTION}"), format!("{QUESTION}\n\n{pasted}")] {
             let block = block(&proxy, &upstream, &message).await;

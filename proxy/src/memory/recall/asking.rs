@@ -14,12 +14,15 @@ use crate::memory::script::{is_of_word, is_wide};
 pub(super) struct Asking {
     /// The lines that ask.
     pub(super) text: String,
-    /// Whether the message's other lines are prose, which may say what the question is about.
-    pub(super) is_beside_prose: bool,
+    /// Whether the rest of the message may say what the question is about: prose, or a few lines of anything, such as an error that
+    /// came before.
+    pub(super) needs_rest: bool,
 }
 
 /// Bytes of a message that is short enough to be a question as a whole.
 const SHORT: usize = 200;
+/// Most bytes of a message with lines that are no prose whose rest is worth asking for.
+const FEW_LINES: usize = 2 << 10;
 /// Most bytes of the lines that ask; a longer line is no question.
 const MOST: usize = 300;
 /// So many lines at each end may ask.
@@ -42,9 +45,9 @@ pub(super) fn asking(message: &str) -> Option<Asking> {
         return None;
     }
     let (first, last) = (first_lines(message), last_lines(message));
-    let is_beside_prose = is_prose_mostly(message);
+    let is_prose = is_prose_mostly(message);
     let asked = match (first.iter().position(Line::asks), last.iter().rposition(Line::asks)) {
-        (None, None) if is_beside_prose => None,
+        (None, None) if is_prose => None,
         (None, None) => stands_out(&first, &last),
         (Some(at), None) => Some(beginning(&first, at)),
         (None, Some(at)) => Some(end(&last, at)),
@@ -55,7 +58,7 @@ pub(super) fn asking(message: &str) -> Option<Asking> {
         }),
     };
     let text = asked.filter(|asked| asked.len() * 2 <= message.len())?.into_owned();
-    Some(Asking { text, is_beside_prose })
+    Some(Asking { text, needs_rest: is_prose || message.len() <= FEW_LINES })
 }
 
 /// A line with words, without the tags around it.

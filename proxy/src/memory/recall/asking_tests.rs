@@ -40,9 +40,10 @@ fn a_question_before_or_behind_pasted_lines_is_found() {
 }
 
 #[test]
-fn prose_beside_a_question_may_say_what_it_is_about_and_a_log_does_not() {
-    assert!(!asking(&format!("{QUESTION}\n{}", log(9))).unwrap().is_beside_prose);
-    assert!(asking(&format!("{QUESTION}\n\n{MAIL}")).unwrap().is_beside_prose);
+fn prose_and_a_few_lines_may_say_what_a_question_is_about_and_a_long_log_does_not() {
+    let needs_rest = |rest: &str| asking(&format!("{QUESTION}\n\n{rest}")).unwrap().needs_rest;
+    assert!(needs_rest(MAIL) && needs_rest(&MAIL.repeat(9)) && needs_rest(&log(9)));
+    assert!(!needs_rest(&log(90)));
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl RecalledTurn {
 
 impl Recall<'_> {
     /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the question well
-    /// enough. Of a long message what asks is a question by itself; the whole of it is another one beside it, where the rest is prose.
+    /// enough. Of a long message what asks is a question by itself; the whole of it is another one beside it, where the rest may say what it is about.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -177,7 +177,7 @@ impl Recall<'_> {
             return self.find(&question, whole).await;
         };
         let asked = Wording { text: asking.text.clone(), whole: &asking.text };
-        let found = if asking.is_beside_prose {
+        let found = if asking.needs_rest {
             let (asked, whole) = tokio::try_join!(self.find(&question, asked), self.find(&question, whole))?;
             asked.beside(whole, &self.floor(), self.most)
         } else {
