@@ -64,8 +64,8 @@ const PASSAGE_TOKENS: usize = 320;
 pub(crate) const LEAST_PASSAGE_TOKENS: usize = 32;
 /// Tokens of a speaker's name and the colon behind it; a longer one is cut.
 const SPEAKER_TOKENS: usize = 24;
-/// Tokens of the longest question; of a longer one as many of the beginning as of the end are read, so that none takes much longer
-/// than others.
+/// Tokens of the longest question; of a longer one as many of the beginning as of the end are read, so that none takes
+/// much longer than others.
 const QUESTION_TOKENS: usize = 128;
 /// Few words have more than 16 bytes a token.
 const QUESTION_BYTES: usize = 16 * QUESTION_TOKENS;

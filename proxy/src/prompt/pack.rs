@@ -189,8 +189,8 @@ impl Source {
     }
 }
 
-/// How many times more a quote has to be worth for a question of so many bytes than for a short one: a long one brings along what it
-/// is about.
+/// How many times more a quote has to be worth for a question of so many bytes than for a short one: a long one brings
+/// along what it is about.
 fn self_contained(question: usize) -> f32 {
     (question as f32 / QUESTION_BYTES).max(1.0)
 }

@@ -1,4 +1,5 @@
-//! A question with lines pasted before or behind it finds what the question alone finds, and nothing where that finds nothing.
+//! A question with lines pasted before or behind it finds what the question alone finds, and nothing where that finds
+//! nothing.
 //!
 //! It must not know how the question is told from the lines.
 
@@ -7,10 +8,11 @@ use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
 
 const BERTH: &str = "My boat Seeadler lies at berth 23 in Wismar.";
 const QUESTION: &str = "At which berth does my boat Seeadler lie?";
-const MAIL: &str = "Dear all,\n\nthe summer party moves to the garden of the old mill this year, and there will be music. Please bring a \
-    cake or a salad, and something warm to wear.\nCould you also tell me who needs a bed?\n\nSee you there, and all the best\nMarta";
-const CODE: &str = "```python\nimport sys\n\ndef total(rows):\n    found = [row.price for row in rows if row.is_paid]\n    \
-    return sum(found) / max(1, len(found))\n\nprint(total(load(sys.argv[1])))\n```";
+const MAIL: &str = "Dear all,\n\nthe summer party moves to the garden of the old mill this year, and there will be \
+    music. Please bring a cake or a salad, and something warm to wear.\nCould you also tell me who needs a bed?\n\n\
+    See you there, and all the best\nMarta";
+const CODE: &str = "```python\nimport sys\n\ndef total(rows):\n    found = [row.price for row in rows if row.is_paid]\n\
+    \x20   return sum(found) / max(1, len(found))\n\nprint(total(load(sys.argv[1])))\n```";
 
 fn log(lines: usize) -> String {
     let line = |at: usize| {
@@ -64,8 +66,10 @@ async fn a_question_beside_pasted_lines_finds_what_it_finds_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn small_talk_beside_pasted_lines_finds_nothing() {
     let (upstream, proxy) = told().await;
+    // So long that the log is not asked for.
+    let log = log(60);
     for greeting in ["Hello, how are you doing today?", "Good evening, how are you?"] {
-        assert_eq!(block(&proxy, &upstream, &format!("{greeting}\n\n{}", log(9))).await, None, "{greeting}");
+        assert_eq!(block(&proxy, &upstream, &format!("{greeting}\n\n{log}")).await, None, "{greeting}");
     }
     proxy.stop().await;
 }

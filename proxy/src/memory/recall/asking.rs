@@ -1,8 +1,8 @@
 //! What a long message asks, beside what was pasted into it: a log, code, an e-mail, the documents of a template.
 //!
-//! People ask before or behind what they paste, in any language. So the lines near to both ends are looked at: those with a
-//! question mark ask, and where none has one, prose does that stands before or behind lines that are none. It must not know how
-//! anything is searched.
+//! People ask before or behind what they paste, in any language. So the lines near to both ends are looked at: those
+//! with a question mark ask, and where none has one, prose does that stands before or behind lines that are none. It
+//! must not know how anything is searched.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use crate::memory::script::{is_of_word, is_wide};
 pub(super) struct Asking {
     /// The lines that ask.
     pub(super) text: String,
-    /// Whether the rest of the message may say what the question is about: prose, or a few lines of anything, such as an error that
-    /// came before.
+    /// Whether the rest of the message may say what the question is about: prose, or a few lines of anything, such as
+    /// an error that came before.
     pub(super) needs_rest: bool,
 }
 
@@ -165,8 +165,8 @@ fn joined<'a: 'b, 'b>(lines: impl DoubleEndedIterator<Item = &'b Line<'a>>) -> C
     text
 }
 
-/// Whether a text has a question mark that ends a sentence, or one of a script that has it nowhere else. An ASCII one may also
-/// stand in a path, in code, or for a letter that was lost.
+/// Whether a text has a question mark that ends a sentence, or one of a script that has it nowhere else. An ASCII one
+/// may also stand in a path, in code, or for a letter that was lost.
 fn has_question(text: &str) -> bool {
     let is_question = |(at, mark): (usize, &str)| {
         let behind = text.get(at + mark.len()..).unwrap_or_default();

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use super::*;
 
 const QUESTION: &str = "At which berth does my boat Seeadler lie?";
-const MAIL: &str = "Dear all,\n\nthe summer party moves to the garden of the old mill this year, and there will be music. Please bring \
-    a cake or a salad.\nCould you also tell me who needs a bed?\n\nSee you there, and all the best from everybody here in town\nMarta";
+const MAIL: &str = "Dear all,\n\nthe summer party moves to the garden of the old mill this year, and there will be \
+    music. Please bring a cake or a salad.\nCould you also tell me who needs a bed?\n\n\
+    See you there, and all the best from everybody here in town\nMarta";
 
 fn log(lines: usize) -> String {
     let line =
@@ -87,7 +88,8 @@ fn without_a_question_mark_prose_asks_that_stands_at_an_end_of_what_is_none() {
 
 #[test]
 fn the_question_of_a_template_is_found_in_its_tag() {
-    let context = "### Task:\nAnswer by the context.\n<context>\n<source id=\"1\">Whales are mammals, and they breathe.</source>\n\
+    let context = "### Task:\nAnswer by the context.\n<context>\n\
+        <source id=\"1\">Whales are mammals, and they breathe.</source>\n\
         <source id=\"2\">The herons stand in the reeds by the lake.</source>\n</context>\n";
     for end in [
         format!("<user_query>{QUESTION}</user_query>"),

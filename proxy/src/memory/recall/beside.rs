@@ -11,8 +11,8 @@ use super::relevance::Candidate;
 use super::{RecallResult, RecalledTurn};
 
 impl RecallResult {
-    /// The turns of both, at most so many, each once and as likely as the likelier of both, best first. One of them that abstained
-    /// adds nothing, and where both did so does this. The evidence is the better one.
+    /// The turns of both, at most so many, each once and as likely as the likelier of both, best first. One of them
+    /// that abstained adds nothing, and where both did so does this. The evidence is the better one.
     pub(super) fn beside(self, other: Self, floor: &Floor, most: usize) -> Self {
         let (mut steps, abstained) = (self.steps, self.abstained && other.abstained);
         steps.merge(other.steps);

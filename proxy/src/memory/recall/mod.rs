@@ -88,7 +88,8 @@ pub(crate) struct RecalledTurn {
     pub(crate) sent_as: Option<TurnId>,
     /// The newer turn that tells otherwise what this one tells; without that one it is out of date.
     pub(crate) newer: Option<TurnId>,
-    /// Bytes of the question that it was found for, or of the part of it that asks: a longer one brings along more of what it is about.
+    /// Bytes of the question that it was found for, or of the part of it that asks: a longer one brings along more of
+    /// what it is about.
     pub(crate) asked_bytes: usize,
 }
 
@@ -110,8 +111,8 @@ pub(crate) struct RecallResult {
 }
 
 impl RecallResult {
-    /// The same but for turns that say what the question does, or what of a long one asks, word for word: that it was asked before
-    /// answers nothing.
+    /// The same but for turns that say what the question does, or what of a long one asks, word for word: that it was
+    /// asked before answers nothing.
     pub(crate) fn without_repetitions(self, question: &str) -> Self {
         let asked = self.questions(question);
         if asked.is_empty() {
@@ -128,8 +129,8 @@ impl RecallResult {
         texts.into_iter().flatten().map(words_of).filter(|asked| !asked.is_empty()).collect()
     }
 
-    /// The same with what was told last before what was told of it earlier, for a question asked at a time. Of a long one what asks
-    /// counts: the dates of a log are no times that are asked about.
+    /// The same with what was told last before what was told of it earlier, for a question asked at a time. Of a long
+    /// one what asks counts: the dates of a log are no times that are asked about.
     pub(crate) fn newest_first(mut self, question: &str, asked: DateTime<Utc>) -> Self {
         let turns: Vec<DatedTurn<'_>> = self.turns.iter().map(RecalledTurn::dated).collect();
         let newer = newer(&self.asking.clone().unwrap_or_else(|| shortened(question)), asked, &turns);
@@ -162,8 +163,9 @@ impl RecalledTurn {
 }
 
 impl Recall<'_> {
-    /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the question well
-    /// enough. Of a long message what asks is a question by itself; the whole of it is another one beside it, where the rest may say what it is about.
+    /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the
+    /// question well enough. Of a long message what asks is a question by itself; the whole of it is another one
+    /// beside it, where the rest may say what it is about.
     ///
     /// # Errors
     /// When the engine or the store fails.
