@@ -42,8 +42,8 @@ pub(crate) struct InquiryFindings {
     pub(crate) floor: Floor,
     /// Turns of the scope that have been accepted and nobody has read.
     pub(crate) turns_waiting: usize,
-    /// The question's words.
-    asked: String,
+    /// The question's words, and those of what it asks.
+    asked: Vec<String>,
 }
 
 /// A turn that was found.
@@ -93,6 +93,7 @@ impl Inquiry<'_> {
         drop(self.store.snapshot(scope, &Within::Scope).await?);
         let mut found = recall.run(question).await?.newest_first(&text, asked);
         found.turns.truncate(most);
+        let questions = found.questions(&text);
         let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
         let points = self.store.points(scope, &Within::Turns(shown), MOST_POINTS).await?;
         let turns = found.turns.into_iter().zip(found.reasons);
@@ -108,7 +109,7 @@ impl Inquiry<'_> {
                 least_lead: self.small_talk.map_or(0.0, SmallTalk::least_lead),
             },
             turns_waiting: self.store.counts(scope).await?.waiting,
-            asked: words_of(&text),
+            asked: questions,
         })
     }
 }
@@ -117,7 +118,7 @@ impl InquiryFindings {
     /// Whether the proxy recalls what was found. Where nothing was found, or the question alone, there is nothing to recall, though
     /// nothing speaks against it.
     pub(crate) fn are_recalled(&self) -> bool {
-        let answers = |found: &FoundTurn| self.asked.is_empty() || words_of(&found.turn.text) != self.asked;
+        let answers = |found: &FoundTurn| !self.asked.contains(&words_of(&found.turn.text));
         self.turns.iter().any(answers) && self.evidence.is_enough(&self.floor)
     }
 
@@ -195,7 +196,8 @@ mod tests {
         };
         let recalled = |texts: &[&str]| {
             let turns = texts.iter().map(|text| found(text)).collect();
-            InquiryFindings { turns, asked: words_of("Where is it?"), ..InquiryFindings::default() }.are_recalled()
+            InquiryFindings { turns, asked: vec![words_of("Where is it?")], ..InquiryFindings::default() }
+                .are_recalled()
         };
         assert!(!recalled(&["where is it"]));
         assert!(recalled(&["where is it", "Behind the mill."]));

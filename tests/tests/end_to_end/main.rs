@@ -49,6 +49,7 @@ mod openai_responses;
 mod openapi;
 mod own_headers;
 mod own_words;
+mod pasted_lines;
 mod quotes;
 mod recall_tool;
 mod recorded_traffic;
