@@ -53,7 +53,8 @@ impl Store {
     }
 
     /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it stood, unless
-    /// another one stands there, in the same transaction. The turns may be there already, or be left out of `turns`.
+    /// another one stands there, in the same transaction, and noted with what was said plainly of it, unless something else is. The
+    /// turns may be there already, or be left out of `turns`.
     ///
     /// # Errors
     /// See [`Store`].
