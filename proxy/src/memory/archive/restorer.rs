@@ -97,7 +97,7 @@ mod tests {
         ]);
         let texts: Vec<&str> = moved.turns.iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!(texts, ["<query>who?</query>", "who?", "Ann."]);
-        let [sent, said, answer] = &moved.turns[..] else { panic!("{moved:?}") };
+        let [sent, said, answer] = [0, 1, 2].map(|at: usize| &moved.turns[at]);
         assert_eq!((said.conversation, said.position, said.time), (sent.conversation, sent.position, sent.time));
         let placed: Vec<_> =
             moved.placed.iter().map(|placed| (placed.turn, placed.place.position, placed.plain)).collect();
