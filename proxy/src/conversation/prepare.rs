@@ -233,7 +233,8 @@ impl Prepared {
         }
     }
 
-    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it. They were said there and then.
+    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it. They were said
+    /// there and then.
     pub(crate) fn say_plainly(&mut self, said: Vec<(usize, Turn)>) {
         let first = |Turn { conversation, position, time, .. }: &Turn| FirstSent {
             conversation: *conversation,

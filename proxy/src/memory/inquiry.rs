@@ -54,7 +54,8 @@ pub(crate) struct FoundTurn {
     pub(crate) reasons: Candidate,
     /// The turn.
     pub(crate) turn: Turn,
-    /// The turn that was sent, if this was said plainly after it had been sent with documents or instructions around it.
+    /// The turn that was sent, if this was said plainly after it had been sent with documents or instructions around
+    /// it.
     pub(crate) sent_as: Option<TurnId>,
     /// The main point of its best passage, each span word for word.
     pub(crate) main_point: Vec<String>,

@@ -61,8 +61,8 @@ pub(super) fn is_behind_mark(text: &str) -> bool {
     lines.is_some_and(|lines| is_mark(lines.rsplit('\n').next().unwrap_or_default()))
 }
 
-/// Whether a line ends documents or begins them: the end of a tag, a fence, a rule, a heading. Few people write one beside what they
-/// say.
+/// Whether a line ends documents or begins them: the end of a tag, a fence, a rule, a heading. Few people write one
+/// beside what they say.
 pub(super) fn is_mark(line: &str) -> bool {
     let line = line.trim();
     let is_rule = line.len() >= SHORTEST_RULE && line.chars().all(|sign| OF_RULES.contains(sign));

@@ -1,15 +1,16 @@
 //! Whether a text stands whole in a longer one, as a question stands in the instructions and documents that a client sends with it.
 //!
-//! However long or short a text is, and in any language, it may be a part of what somebody wrote: "ok" behind a blank line, or the
-//! last paragraph of a letter. Something besides must tell that a program has put it there. It must not know where either of
-//! them stands.
+//! However long or short a text is, and in any language, it may be a part of what somebody wrote: "ok" behind a blank
+//! line, or the last paragraph of a letter. Something besides must tell that a program has put it there. It must not
+//! know where either of them stands.
 
 use super::restated::{
     COLONS, MOST_PLACES, SHORTEST_PART, is_behind_mark, is_label, is_mark, is_question_in_tag, tag_around,
 };
 
-/// Whether a text is in a longer one with something around it that a client sends: in a tag, behind a label, between what ends and
-/// begins documents. Where more follows that somebody may have said as well, it is a part of what was said.
+/// Whether a text is in a longer one with something around it that a client sends: in a tag, behind a label, between
+/// what ends and begins documents. Where more follows that somebody may have said as well, it is a part of what was
+/// said.
 pub(super) fn is_wrapped(plain: &str, whole: &str) -> bool {
     let (plain, whole) = (plain.trim(), whole.trim());
     if !plain.contains(char::is_alphanumeric) || plain.len() >= whole.len() {
@@ -43,8 +44,8 @@ fn is_sent_with(before: &str, after: &str, length: Length) -> bool {
     is_in_tag || (begins && ends)
 }
 
-/// Whether a text ends with a label: in a line of its own, at the head of a line, or behind the end of a sentence, as in
-/// `Use all of this. Question: `. One word is a label there, and everywhere before a short text.
+/// Whether a text ends with a label: in a line of its own, at the head of a line, or behind the end of a sentence, as
+/// in `Use all of this. Question: `. One word is a label there, and everywhere before a short text.
 fn is_behind_label(text: &str, length: Length) -> bool {
     let is_word = |label: &str| !label.trim_end_matches(COLONS).contains(char::is_whitespace);
     let lines = text.trim_end();
@@ -93,7 +94,8 @@ mod tests {
                 "### Task:\nUse the context.\n<context>\n<source id=\"1\">Whales.</source>\n</context>\n\n<user_query>\n{question}\n</user_query>\n"
             ),
             format!(
-                "### Task:\nUse the context.\n\n### Guidelines:\n- Cite.\n\n<context>\n<source id=\"1\" name=\"a.pdf\">Whales.</source>\n</context>\n{question}"
+                "### Task:\nUse the context.\n\n### Guidelines:\n- Cite.\n\n<context>\n<source id=\"1\">Whales.</source>\n\
+                 </context>\n{question}"
             ),
             // LibreChat, whose text of files is in a fence.
             format!(
@@ -101,9 +103,7 @@ mod tests {
             ),
             format!("Use everything in <context></context> as context when answering. User: {question}"),
             format!("Context:\n- one\n- two\n\nQuestion: {question}\n\nHelpful answer:"),
-            format!(
-                "The context is below.\n---------------------\nWhales.\n---------------------\nQuery: {question}\nAnswer:"
-            ),
+            format!("The context is below.\n---------\nWhales.\n---------\nQuery: {question}\nAnswer:"),
             format!("文書：\n鯨\n質問：{question}"),
             format!("{question}\n\nAttached files:\na.txt"),
         ]
@@ -199,7 +199,8 @@ mod tests {
 
         #[test]
         fn what_stands_between_paragraphs_of_words_is_not(
-            plain in "[a-zé你]{1,9}( [a-z]{3,5}){0,3}[?!.]?", before in "[a-z你, ]{0,30}[.!]?", after in "[a-z你, ]{0,30}[.!]?",
+            plain in "[a-zé你]{1,9}( [a-z]{3,5}){0,3}[?!.]?", before in "[a-z你, ]{0,30}[.!]?",
+            after in "[a-z你, ]{0,30}[.!]?",
             space in "\n{1,3}",
         ) {
             let whole = format!("{before}{space}{plain}{space}{after}");

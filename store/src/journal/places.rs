@@ -126,8 +126,8 @@ impl Journal {
         })
     }
 
-    /// [`Journal::accept`] for turns that stood elsewhere before: each is put where it stood, unless another one is there by now,
-    /// with what was said plainly of it.
+    /// [`Journal::accept`] for turns that stood elsewhere before: each is put where it stood, unless another one is
+    /// there by now, with what was said plainly of it.
     pub(crate) fn restore(
         &self,
         turns: &[Turn],

@@ -3,8 +3,9 @@
 //! Responsible for: bringing the places that the journal has and the turns that memory, journal and LanceDB have together. Must not
 //! know: what it is read for.
 //!
-//! A turn may have no place: a store of an earlier version was taken over, or its conversation could not be told when it came. It
-//! stands then where it came with. What was said plainly after it had been sent with more around it stands where that was sent.
+//! A turn may have no place: a store of an earlier version was taken over, or its conversation could not be told when
+//! it came. It stands then where it came with. What was said plainly after it had been sent with more around it stands
+//! where that was sent.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -67,8 +67,8 @@ async fn add_stored(shared: &Shared, scopes: &mut BTreeMap<String, Turns>) -> Re
     Ok(())
 }
 
-/// What there is of a scope with these turns; `None` where they are none. A turn without a place stands where it came with, and what was
-/// said plainly where it was sent.
+/// What there is of a scope with these turns; `None` where they are none. A turn without a place stands where it came
+/// with, and what was said plainly where it was sent.
 fn overview(journal: &Journal, scope: Scope, turns: &Turns) -> Result<Option<ScopeOverview>, StoreError> {
     let mut placed = journal.scope_places(&scope)?.placed;
     placed.retain(|(_, turn)| turns.contains_key(turn));

@@ -105,8 +105,8 @@ impl Outline {
         self
     }
 
-    /// The same with what was said in the place of what was sent, where `plain` tells what of a turn was said plainly later: the
-    /// turn itself if nothing was.
+    /// The same with what was said in the place of what was sent, where `plain` tells what of a turn was said plainly
+    /// later: the turn itself if nothing was.
     pub(crate) fn with_said(mut self, plain: impl Fn(TurnId) -> TurnId) -> Self {
         for (name, conversation) in &mut self.conversations {
             let mut is_other = false;

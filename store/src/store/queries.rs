@@ -95,8 +95,8 @@ impl Store {
     /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart;
     /// without `most`, in at most so many as is usual for their number. All main points of a turn are in the cluster
     /// that most of them are in. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at, always the
-    /// same ones; none of a turn with more around what was said plainly later, once that is read. The same scope has the
-    /// same clusters each time.
+    /// same ones; none of a turn with more around what was said plainly later, once that is read. The same scope has
+    /// the same clusters each time.
     ///
     /// # Errors
     /// See [`Store`].
@@ -140,7 +140,8 @@ impl Store {
         self.shared.noted(self.shared.blocking(move |shared| shared.journal.plain(&scope, &turns)).await)
     }
 
-    /// Which of these turns say plainly what was sent before with more around it, each with the first by name that was sent so.
+    /// Which of these turns say plainly what was sent before with more around it, each with the first by name that was
+    /// sent so.
     ///
     /// # Errors
     /// See [`Store`].

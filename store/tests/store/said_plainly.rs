@@ -1,5 +1,5 @@
-//! What was said plainly after it had been sent with documents around it: both have the same words, are shown as one, moved and deleted
-//! together.
+//! What was said plainly after it had been sent with documents around it: both have the same words, are shown as one,
+//! moved and deleted together.
 
 use std::collections::{HashMap, HashSet};
 

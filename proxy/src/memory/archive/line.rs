@@ -114,7 +114,7 @@ impl<'a> Fields<'a> {
     /// What was said plainly of what this role sent.
     fn plain(&self, role: &str, text: &str) -> Result<Option<String>, LineError> {
         let key = "plain";
-        let allowed = "what a user said without what stands around it in \"text\": other words than that, in a line of the user's";
+        let allowed = "what a user said without what is around it in \"text\": other words, in a line of the user's";
         if self.get(key).is_none() {
             return Ok(None);
         }

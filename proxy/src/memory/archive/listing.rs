@@ -87,7 +87,8 @@ pub(crate) struct ListedConversation {
 }
 
 impl ListedConversation {
-    /// A conversation of so many turns, of which these are the first and the last, with the times when they were said there.
+    /// A conversation of so many turns, of which these are the first and the last, with the times when they were said
+    /// there.
     pub(super) fn new(
         id: ConversationId,
         turns: usize,
@@ -148,7 +149,8 @@ pub(crate) struct ListedTurn {
     pub(crate) tokens: u32,
     /// Whether it has been read, so that searches find it.
     pub(crate) read: bool,
-    /// The turn that was sent there, if this was said plainly after it had been sent with documents or instructions around it.
+    /// The turn that was sent there, if this was said plainly after it had been sent with documents or instructions
+    /// around it.
     pub(crate) sent_as: Option<TurnId>,
 }
 

@@ -182,8 +182,8 @@ impl<'a> Archive<'a> {
         Ok(listed.collect())
     }
 
-    /// A turn with its main point and every place where it stands; `None` if there is no such turn. One that was sent with more
-    /// around what was said plainly later is found by its own name alone.
+    /// A turn with its main point and every place where it stands; `None` if there is no such turn. One that was sent
+    /// with more around what was said plainly later is found by its own name alone.
     ///
     /// # Errors
     /// When the store fails.

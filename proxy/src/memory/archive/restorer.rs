@@ -27,7 +27,8 @@ impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {
         Self { scope, name, now, last: HashMap::new() }
     }
 
-    /// Adds the turn of a line, and what was said plainly of it, which needs no place. Without a position it comes after the last one of its conversation.
+    /// Adds the turn of a line, and what was said plainly of it, which needs no place. Without a position it comes
+    /// after the last one of its conversation.
     pub(crate) fn add(&mut self, line: ArchivedTurn, to: &mut MovedTurns) {
         let id = (self.name)(&line.role, &line.text);
         let last = self.last.get(&line.conversation).copied();
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn what_was_said_plainly_comes_with_what_was_sent_and_stands_nowhere_itself() {
         let moved = moved(&[
-            r#"{"conversation":"a","role":"user","text":"<query>who?</query>","plain":"who?","time":"2026-05-08T13:56:00Z"}"#,
+            r#"{"conversation":"a","role":"user","text":"<query>who?</query>","plain":"who?"}"#,
             r#"{"conversation":"a","role":"assistant","text":"Ann."}"#,
         ]);
         let texts: Vec<&str> = moved.turns.iter().map(|turn| turn.text.as_str()).collect();

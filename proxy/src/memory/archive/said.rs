@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use mainpoint_store::{Outline, Scope, Store, StoreError, Turn, TurnId, TurnPlace};
 
-/// The times of turns at places of an outline. One that was said plainly after it had been sent with more around it was said when it
-/// was sent.
+/// The times of turns at places of an outline. One that was said plainly after it had been sent with more around it was
+/// said when it was sent.
 pub(super) struct SaidTimes<'a> {
     outline: &'a Outline,
     /// When what was sent was first seen.
