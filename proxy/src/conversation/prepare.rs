@@ -26,6 +26,14 @@ use crate::openai::request::{ChatRequest, Message, Surface};
 use crate::openai::tokens::{RequestTokens, TokenCounter, Tokenizer};
 use crate::reason::Reason;
 
+/// Where and when something was sent first that a request says plainly.
+#[derive(Debug, Clone, Copy)]
+struct FirstSent {
+    conversation: ConversationId,
+    position: u32,
+    time: DateTime<Utc>,
+}
+
 /// Everything known about a request before its prompt is built. [`prepare`] makes it of the request alone. Then the memory is asked
 /// for the conversation that the request goes on with: [`Prepared::join`], [`Prepared::restate`] and [`Prepared::say_plainly`] note
 /// what it says.
@@ -46,8 +54,8 @@ pub(crate) struct Prepared {
     restated: BTreeSet<usize>,
     /// The known turns that were sent with documents around them and that the request has in their plain form.
     plain: Vec<PlainTurn>,
-    /// When these were said, by the places of their messages in `spoken`.
-    plain_times: BTreeMap<usize, DateTime<Utc>>,
+    /// Where and when these were sent first, by the places of their messages in `spoken`.
+    first_sent: BTreeMap<usize, FirstSent>,
     /// The name of the conversation that begins here, should one begin.
     fresh: ConversationId,
     /// The model's tokenizer.
@@ -153,7 +161,7 @@ impl Prepared {
             conversation_match: None,
             restated: BTreeSet::new(),
             plain: Vec::new(),
-            plain_times: BTreeMap::new(),
+            first_sent: BTreeMap::new(),
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -166,15 +174,17 @@ impl Prepared {
     pub(crate) fn turn(&self, at: usize) -> Option<Turn> {
         let index = *self.spoken.get(at)?;
         let message = self.request.messages.get(index)?;
+        let now = || FirstSent { conversation: self.conversation(), position: self.position(at), time: self.time };
+        let FirstSent { conversation, position, time } = self.first_sent.get(&at).copied().unwrap_or_else(now);
         Some(Turn {
             id: self.turn_id(at)?,
             parent: at.checked_sub(1).and_then(|before| self.turn_id(before)),
-            conversation: self.conversation(),
+            conversation,
             scope: self.scope.clone(),
-            position: self.position(at),
+            position,
             role: message.role.to_owned(),
             text: message.text(),
-            time: self.plain_times.get(&at).copied().unwrap_or(self.time),
+            time,
             tokens: self.tokens.messages.get(index).map_or(0, |tokens| u32::try_from(*tokens).unwrap_or(u32::MAX)),
         })
     }
@@ -227,9 +237,14 @@ impl Prepared {
     }
 
     /// Notes that the message `spoken[at]` is the plain form of a known turn, which was sent with documents or instructions around it,
-    /// for each of these places. The message was said when that turn was.
+    /// for each of these places. The message was said where and when that turn was.
     pub(crate) fn say_plainly(&mut self, said: Vec<(usize, Turn)>) {
-        self.plain_times = said.iter().map(|(at, wrapped)| (*at, wrapped.time)).collect();
+        let first = |Turn { conversation, position, time, .. }: &Turn| FirstSent {
+            conversation: *conversation,
+            position: *position,
+            time: *time,
+        };
+        self.first_sent = said.iter().map(|(at, wrapped)| (*at, first(wrapped))).collect();
         let plain = |(at, wrapped): (usize, Turn)| Some(PlainTurn { wrapped: wrapped.id, turn: self.turn_id(at)? });
         self.plain = said.into_iter().filter_map(plain).collect();
     }

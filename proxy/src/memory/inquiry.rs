@@ -54,6 +54,9 @@ pub(crate) struct FoundTurn {
     pub(crate) reasons: Candidate,
     /// The turn.
     pub(crate) turn: Turn,
+    /// The turn that was sent, if this was said plainly after it had been sent with documents or instructions around
+    /// it.
+    pub(crate) sent_as: Option<TurnId>,
     /// The main point of its best passage, each span word for word.
     pub(crate) main_point: Vec<String>,
 }
@@ -95,11 +98,13 @@ impl Inquiry<'_> {
         found.turns.truncate(most);
         let questions = found.questions(&text);
         let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
-        let points = self.store.points(scope, &Within::Turns(shown), MOST_POINTS).await?;
+        let points = self.store.points(scope, &Within::Turns(shown.clone()), MOST_POINTS).await?;
+        let plain = self.store.sent_as(scope, &shown).await?;
         let turns = found.turns.into_iter().zip(found.reasons);
-        let turns = turns.map(|(RecalledTurn { turn, score, .. }, reasons)| {
+        let turns = turns.map(|(RecalledTurn { turn, score, sent_as, .. }, reasons)| {
             let point = points.iter().find(|point| point.turn == turn.id);
-            FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
+            let sent_as = sent_as.or_else(|| plain.get(&turn.id).copied());
+            FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn, sent_as }
         });
         Ok(InquiryFindings {
             turns: turns.collect(),
@@ -155,6 +160,7 @@ impl FoundTurn {
             "role": turn.role,
             "text": turn.text,
             "main_point": self.main_point,
+            "sent_as": self.sent_as.map(|turn| turn.to_string()),
         })
     }
 }
@@ -177,7 +183,8 @@ mod tests {
     #[test]
     fn a_found_turn_has_its_time_in_the_form_that_lists_have() {
         let turn = Turn { time: "2026-05-08T15:56:00.25+02:00".parse().unwrap(), ..turns::turn(0, "hello") };
-        let found = FoundTurn { score: 0.5, reasons: Candidate::default(), turn, main_point: Vec::new() };
+        let found =
+            FoundTurn { score: 0.5, reasons: Candidate::default(), turn, sent_as: None, main_point: Vec::new() };
         assert_eq!(found.describe()["time"], "2026-05-08T13:56:00.250Z");
     }
 
@@ -192,6 +199,7 @@ mod tests {
             score: 0.5,
             reasons: Candidate::default(),
             turn: turns::turn(0, text),
+            sent_as: None,
             main_point: Vec::new(),
         };
         let recalled = |texts: &[&str]| {

@@ -54,8 +54,9 @@ impl Store {
         self.accepting(move |journal, is_known| journal.accept(&turns, &said, is_known)).await
     }
 
-    /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it stood, unless
-    /// another one stands there, in the same transaction. The turns may be there already, or be left out of `turns`.
+    /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it
+    /// stood, unless another one stands there, in the same transaction, and noted with what was said plainly of it,
+    /// unless something else is. The turns may be there already, or be left out of `turns`.
     ///
     /// # Errors
     /// See [`Store`].

@@ -247,7 +247,7 @@ async fn a_memory_that_is_moved_keeps_when_each_turn_was_said_at_each_place() {
             let came = store.turns_as_they_came(&from, &[*id]).await.unwrap().remove(0);
             let time = outline.time_at(place, *id).unwrap_or(came.time);
             turns.push(Turn { scope: to.clone(), time, ..came });
-            placed.push(PlacedTurn { scope: to.clone(), turn: *id, place, origin: None, time });
+            placed.push(PlacedTurn { scope: to.clone(), turn: *id, place, origin: None, time, plain: None });
         }
     }
     for _ in 0..2 {
