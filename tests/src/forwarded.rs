@@ -34,7 +34,7 @@ pub fn raw_messages(body: &[u8]) -> Vec<String> {
 /// Finds every forwarded message among those that were sent, in their order.
 ///
 /// # Panics
-/// When one of them is not there with its bytes, a memory block behind its content apart.
+/// When one of them is not there with its bytes, a memory block before or behind its content apart.
 #[must_use]
 pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
     let mut fate = Fate::default();
@@ -61,8 +61,12 @@ fn injected(sent: &str, forwarded: &str) -> Option<Option<String>> {
     }
     let content = content(sent)?;
     let start = content.as_ptr().addr() - sent.as_ptr().addr();
-    let (before, behind) = sent.split_at_checked(start + content.len() - 1)?;
-    written(forwarded.strip_prefix(before)?.strip_suffix(behind)?).map(Some)
+    let inside = [start + 1, start + content.len() - 1];
+    let put_in = |at: usize| {
+        let (before, behind) = sent.split_at_checked(at)?;
+        written(forwarded.strip_prefix(before)?.strip_suffix(behind)?)
+    };
+    inside.into_iter().find_map(put_in).map(Some)
 }
 
 /// The content of a message as it is written, quotes or brackets included.
@@ -112,7 +116,7 @@ mod tests {
         ]);
         let forwarded = messages(&[
             r#"{"role":"tool","content":"x"}"#,
-            r#"{"role":"user", "content": "a <mainpoint-memory>p</mainpoint-memory>\n\n<mainpoint-memory>\nm\n</mainpoint-memory>"}"#,
+            r#"{"role":"user", "content": "<mainpoint-memory>\nm\n</mainpoint-memory>\n\na <mainpoint-memory>p</mainpoint-memory>"}"#,
         ]);
         let expected =
             Fate { retained: vec![2, 3], injected: messages(&["<mainpoint-memory>\nm\n</mainpoint-memory>"]) };
@@ -122,10 +126,13 @@ mod tests {
     #[test]
     fn a_block_may_be_a_part_of_its_own() {
         let sent = messages(&[r#"{"role":"user","content":[{"type":"image_url"}]}"#]);
-        let forwarded = messages(&[
+        for forwarded in [
+            r#"{"role":"user","content":[{"type":"text","text":"<mainpoint-memory>\nm\n</mainpoint-memory>"},{"type":"image_url"}]}"#,
             r#"{"role":"user","content":[{"type":"image_url"},{"type":"text","text":"<mainpoint-memory>\nm\n</mainpoint-memory>"}]}"#,
-        ]);
-        assert_eq!(fate(&sent, &forwarded).injected, ["<mainpoint-memory>\nm\n</mainpoint-memory>"]);
+        ] {
+            let injected = fate(&sent, &messages(&[forwarded])).injected;
+            assert_eq!(injected, ["<mainpoint-memory>\nm\n</mainpoint-memory>"]);
+        }
     }
 
     #[test]

@@ -56,19 +56,22 @@ pub fn last_user_text(request: &Value) -> String {
 pub struct Parts<'a> {
     /// What the message says itself.
     pub own: &'a str,
-    /// The memory block at its end, without its delimiters.
+    /// The memory block at its beginning, or at its end behind results of tools, without its delimiters.
     pub block: Option<&'a str>,
 }
 
 /// Takes a message's text apart.
 #[must_use]
 pub fn parts(text: &str) -> Parts<'_> {
+    if let Some((inside, own)) = text.strip_prefix(BLOCK_START).and_then(|rest| rest.split_once(BLOCK_END)) {
+        return Parts { own: own.trim(), block: Some(inside) };
+    }
     let block = text.trim_end().strip_suffix(BLOCK_END).and_then(|rest| rest.rsplit_once(BLOCK_START));
     let (own, block) = block.map_or((text, None), |(own, inside)| (own, Some(inside)));
     Parts { own: own.trim_end(), block }
 }
 
-/// The memory block at the end of the last user message, without its delimiters.
+/// The memory block of the last user message, without its delimiters.
 #[must_use]
 pub fn memory_block(request: &Value) -> Option<String> {
     parts(&last_user_text(request)).block.map(str::to_owned)
@@ -156,7 +159,7 @@ fn unescaped(words: &str) -> String {
     text + rest
 }
 
-/// What the client itself said in a message: its text without the block at its end.
+/// What the client itself said in a message: its text without the block.
 #[must_use]
 pub fn own_text(message: &Value) -> String {
     parts(&text(message)).own.to_owned()
@@ -194,16 +197,21 @@ mod tests {
 
     #[test]
     fn a_message_falls_apart_into_own_text_and_block() {
-        let found = parts("Which name?\n\n<mainpoint-memory>\nb\n</mainpoint-memory>\n");
-        assert_eq!((found.own, found.block), ("Which name?", Some("\nb\n")));
+        for text in [
+            "<mainpoint-memory>\nb\n</mainpoint-memory>\n\nWhich name?\n",
+            "Which name?\n\n<mainpoint-memory>\nb\n</mainpoint-memory>\n",
+        ] {
+            let found = parts(text);
+            assert_eq!((found.own, found.block), ("Which name?", Some("\nb\n")));
+        }
         for text in ["", "hello", "a <mainpoint-memory> b", "x</mainpoint-memory>"] {
             assert_eq!((parts(text).own, parts(text).block), (text, None));
         }
     }
 
     #[test]
-    fn the_block_is_found_at_the_end_of_the_last_user_message() {
-        let text = "What?\n\n<mainpoint-memory>\nThen.\n</mainpoint-memory>";
+    fn the_block_is_found_in_the_last_user_message() {
+        let text = "<mainpoint-memory>\nThen.\n</mainpoint-memory>\n\nWhat?";
         let request = json!({"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]});
         assert_eq!(memory_block(&request).as_deref(), Some("\nThen.\n"));
         assert_eq!(memory_block(&json!({"messages": [{"role": "user", "content": "What?"}]})), None);

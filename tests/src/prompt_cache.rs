@@ -67,11 +67,11 @@ pub fn lost(before: &Step, after: &Step) -> Option<String> {
 mod tests {
     use super::{PromptCache, Step, lost};
 
-    /// Messages with these words, and what was written behind some of them.
+    /// Messages with these words, and what was written into some of them.
     fn messages(words: &[&str]) -> Vec<String> {
         let message = |word: &&str| match word.split_once('+') {
             Some((said, block)) => {
-                format!(r#"{{"role":"user","content":"{said}\n\n<mainpoint-memory>\n{block}\n</mainpoint-memory>"}}"#)
+                format!(r#"{{"role":"user","content":"<mainpoint-memory>\n{block}\n</mainpoint-memory>\n\n{said}"}}"#)
             }
             None => format!(r#"{{"role":"user","content":"{word}"}}"#),
         };

@@ -2,7 +2,7 @@
 //! the same data.
 //!
 //! Only a block that bears the number of this very message counts; whatever else looks like a block is what the client says.
-//! The digests that earlier versions put before messages are known as well. It must not know what is done with what is found.
+//! What earlier versions put before and behind messages is known as well. It must not know what is done with what is found.
 
 use super::chain::Chain;
 use crate::openai::block::{self, PossibleBlock};
@@ -27,8 +27,8 @@ fn shortened(chain: &Chain, message: &Message) -> Echo {
 }
 
 fn echo(chain: &Chain, message: &Message) -> Echo {
-    let head = text_of(message.parts.first()).and_then(block::digest_before);
-    let tail = text_of(message.parts.last()).and_then(block::memory_after);
+    let head = text_of(message.parts.first()).and_then(block::before);
+    let tail = text_of(message.parts.last()).and_then(block::behind);
     // A block is numbered by what the message says without any; what is not known as one belongs to that.
     let tries = match (head, tail) {
         (None, None) => return Echo::default(),
@@ -105,22 +105,24 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_put_in_is_known_when_it_comes_back_and_the_message_has_the_name_that_it_had(
-            own in some_text(), parts: bool, head: bool, tail: bool,
+            own in some_text(), parts: bool, head: bool, block in prop::option::of(any::<bool>()),
         ) {
             let own = without_nulls(&own);
             let content = if parts { json!([{"type": "text", "text": own}]) } else { json!(own) };
             let before = request(&content);
             prop_assert!(before.messages[0].echo.is_none(), "nothing was put in yet");
             let seal = chain().seal(&before.messages[0], Echo::default());
-            let block = tail.then(|| (0, seal.memory(&lines())));
-            let bytes = rewrite(&before, &Edits { blocks: block.into_iter().collect(), ..Edits::default() }).unwrap();
+            // Where there is a digest, an earlier version made both.
+            let written = |is_earlier: bool| if is_earlier || head { seal.earlier_memory(&lines()) } else { seal.memory(&lines()) };
+            let blocks = block.map(|is_earlier| (0, written(is_earlier))).into_iter().collect();
+            let bytes = rewrite(&before, &Edits { blocks, ..Edits::default() }).unwrap();
             let sent_back = match head {
                 true => with_digest(&bytes, &seal.digest(&lines())),
                 false => String::from_utf8(bytes.to_vec()).unwrap(),
             };
             let mut after = parsed(&sent_back);
             recognise(&chain(), &mut after.messages);
-            prop_assert_eq!(after.messages[0].carries_memory(), head || tail);
+            prop_assert_eq!(after.messages[0].carries_memory(), head || block.is_some());
             prop_assert_eq!(after.messages[0].text(), own);
             prop_assert_eq!(chain().prefix_ids(&after.messages), chain().prefix_ids(&before.messages));
             // Another caller's blocks, and blocks of another message, are words like any other.
@@ -143,23 +145,32 @@ mod tests {
     fn a_real_block_pasted_into_another_message_or_said_by_another_role_stays() {
         let seal = chain().seal(&request(&json!("What is it?")).messages[0], Echo::default());
         let block = seal.memory(&lines());
-        let echoed = request(&json!(format!("What is it?{SEPARATOR}{block}")));
-        assert_eq!(echoed.messages[0].text(), "What is it?");
-        let pasted = format!("Why does my log show this?{SEPARATOR}{block}");
-        assert_eq!(request(&json!(pasted)).messages[0].text(), pasted);
-        let body = json!({"messages": [{"role": "assistant", "content": format!("What is it?{SEPARATOR}{block}")}]});
+        for echoed in [format!("{block}{SEPARATOR}What is it?"), format!("What is it?{SEPARATOR}{block}")] {
+            assert_eq!(request(&json!(echoed)).messages[0].text(), "What is it?");
+        }
+        let own = "Why does my log show this?";
+        for pasted in [format!("{block}{SEPARATOR}{own}"), format!("{own}{SEPARATOR}{block}")] {
+            assert_eq!(request(&json!(pasted)).messages[0].text(), pasted);
+        }
+        let body = json!({"messages": [{"role": "assistant", "content": format!("{block}{SEPARATOR}What is it?")}]});
         let mut said = parsed(&body.to_string());
         recognise(&chain(), &mut said.messages);
         assert!(!said.messages[0].carries_memory());
     }
 
     #[test]
-    fn a_block_after_a_pasted_digest_is_known_and_the_digest_stays() {
-        let digest = Seal::new([0; 32]).digest(&lines());
-        let own = format!("{digest}{SEPARATOR}What is this?");
-        let seal = chain().seal(&request(&json!(own)).messages[0], Echo::default());
-        let echoed = request(&json!(format!("{own}{SEPARATOR}{}", seal.memory(&lines()))));
-        assert!(echoed.messages[0].carries_memory());
-        assert_eq!(echoed.messages[0].text(), own);
+    fn a_block_beside_a_pasted_one_is_known_and_the_pasted_one_stays() {
+        let foreign = Seal::new([0; 32]);
+        for pasted in [foreign.digest(&lines()), foreign.memory(&lines())] {
+            for own in [format!("{pasted}{SEPARATOR}What is this?"), format!("What is this?{SEPARATOR}{pasted}")] {
+                let seal = chain().seal(&request(&json!(own)).messages[0], Echo::default());
+                let (new, earlier) = (seal.memory(&lines()), seal.earlier_memory(&lines()));
+                for sent_back in [format!("{new}{SEPARATOR}{own}"), format!("{own}{SEPARATOR}{earlier}")] {
+                    let echoed = request(&json!(sent_back));
+                    assert!(echoed.messages[0].carries_memory());
+                    assert_eq!(echoed.messages[0].text(), own);
+                }
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
-use super::block::SEPARATOR;
+use super::block::{SEPARATOR, was_put_behind};
 use super::request::{ChatRequest, Content, Echo, Message, Part};
 use super::results;
 
@@ -19,7 +19,7 @@ pub(crate) struct Edits {
     pub(crate) dropped: BTreeSet<usize>,
     /// The texts that take the place of tools' results, by their index.
     pub(crate) replaced: BTreeMap<usize, String>,
-    /// The blocks that are put behind the content of messages, by their index.
+    /// The blocks that are put into the content of messages, by their index.
     pub(crate) blocks: BTreeMap<usize, String>,
 }
 
@@ -55,8 +55,9 @@ pub(crate) fn injected(message: &Message, block: &str) -> Option<Message> {
     longer.echo = Echo::default();
     match &message.content {
         Content::None => return None,
-        Content::Text(_) => longer.parts = vec![Part::Text(joined(&message.text(), block))],
-        Content::Parts(_) => longer.parts.push(Part::Text(block.to_owned())),
+        Content::Text(_) => longer.parts = vec![Part::Text(joined(message, block))],
+        Content::Parts(_) if goes_behind(message, block) => longer.parts.push(Part::Text(block.to_owned())),
+        Content::Parts(_) => longer.parts.insert(0, Part::Text(block.to_owned())),
     }
     Some(longer)
 }
@@ -75,18 +76,26 @@ fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: &
     if message.carries_memory() {
         return replace(out, request, message, block);
     }
-    let (place, tail) = match &message.content {
+    let is_behind = goes_behind(message, block);
+    let (place, added) = match &message.content {
         Content::None => return None,
-        Content::Text(place) => (place, escaped(&format!("{SEPARATOR}{block}"))),
+        Content::Text(place) if is_behind => (place, escaped(&format!("{SEPARATOR}{block}"))),
+        Content::Text(place) => (place, escaped(&format!("{block}{SEPARATOR}"))),
         Content::Parts(place) => {
-            let comma = if message.parts.is_empty() { "" } else { "," };
-            (place, format!("{comma}{}", request.surface.text_part(block)))
+            let part = request.surface.text_part(block);
+            let added = match (message.parts.is_empty(), is_behind) {
+                (true, _) => part.to_string(),
+                (false, true) => format!(",{part}"),
+                (false, false) => format!("{part},"),
+            };
+            (place, added)
         }
     };
-    let closing = place.end.checked_sub(1)?;
-    out.extend_from_slice(request.body.get(message.range.start..closing)?);
-    out.extend_from_slice(tail.as_bytes());
-    out.extend_from_slice(request.body.get(closing..message.range.end)?);
+    // Inside the quotes or brackets.
+    let at = if is_behind { place.end.checked_sub(1)? } else { place.start + 1 };
+    out.extend_from_slice(request.body.get(message.range.start..at)?);
+    out.extend_from_slice(added.as_bytes());
+    out.extend_from_slice(request.body.get(at..message.range.end)?);
     Some(())
 }
 
@@ -95,7 +104,7 @@ fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: &
 fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: &str) -> Option<()> {
     let (place, content) = match &message.content {
         Content::None => return None,
-        Content::Text(place) => (place, Value::from(joined(&message.text(), block))),
+        Content::Text(place) => (place, Value::from(joined(message, block))),
         Content::Parts(place) => {
             let mut parts: Vec<Value> = serde_json::from_slice(request.slice(place)).ok()?;
             let (count, mut places) = (parts.len(), 0..);
@@ -110,7 +119,8 @@ fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: 
                 }
                 true
             });
-            parts.push(request.surface.text_part(block));
+            let at = if goes_behind(message, block) { parts.len() } else { 0 };
+            parts.insert(at, request.surface.text_part(block));
             (place, Value::from(parts))
         }
     };
@@ -120,8 +130,15 @@ fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: 
     Some(())
 }
 
-fn joined(own: &str, block: &str) -> String {
-    format!("{own}{SEPARATOR}{block}")
+fn joined(message: &Message, block: &str) -> String {
+    let own = message.text();
+    if goes_behind(message, block) { format!("{own}{SEPARATOR}{block}") } else { format!("{block}{SEPARATOR}{own}") }
+}
+
+/// A question is answered better from what stands before it (`bench/RESULTS.md`). Results of tools must be the first parts of a message,
+/// and what an earlier version put behind a message stays there.
+fn goes_behind(message: &Message, block: &str) -> bool {
+    !message.answers.is_empty() || was_put_behind(block)
 }
 
 /// `text` as the inside of a JSON string.
@@ -137,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::block::Seal;
     use super::super::request::tests::parsed;
     use super::*;
     use crate::conversation::chain::Chain;
@@ -223,12 +241,12 @@ mod tests {
         let bytes = rewrite(&request, &edits(&[1, 2], Some((3, "B")))).unwrap();
         assert_eq!(
             std::str::from_utf8(&bytes).unwrap(),
-            "{\"model\":\"m\",\"temperature\":1.0e-0, \"messages\" :[\n {\"role\":\"system\",\"content\":\"s\"}  , {\"role\":\"user\",\"content\":\"c\\n\\nB\",\"x\":1.50} ],\"seed\":12345678901234567890}"
+            "{\"model\":\"m\",\"temperature\":1.0e-0, \"messages\" :[\n {\"role\":\"system\",\"content\":\"s\"}  , {\"role\":\"user\",\"content\":\"B\\n\\nc\",\"x\":1.50} ],\"seed\":12345678901234567890}"
         );
     }
 
     #[test]
-    fn a_block_becomes_the_last_part_of_an_array() {
+    fn a_block_becomes_the_first_part_of_an_array() {
         let request = parsed(
             r#"{"messages":[{"role":"user","content":[ ]},{"role":"user","content":[{"type":"text","text":"a"}]}]}"#,
         );
@@ -240,20 +258,25 @@ mod tests {
         );
         let last = rewrite(&request, &edits(&[0], Some((1, "B")))).unwrap();
         let value: Value = serde_json::from_slice(&last).unwrap();
-        assert_eq!(value["messages"][0]["content"][1], json!({"type": "text", "text": "B"}));
+        assert_eq!(
+            value["messages"][0]["content"],
+            json!([{"type": "text", "text": "B"}, {"type": "text", "text": "a"}])
+        );
     }
 
     #[test]
-    fn a_block_stands_behind_the_parts_of_an_array_whatever_they_are() {
+    fn a_block_stands_before_the_parts_of_an_array_but_behind_results_of_tools() {
         let request = parsed(
-            r#"{"messages":[{"role":"user","content":[]},{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#,
+            r#"{"messages":[{"role":"user","content":[]},{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":"r"}]}]}"#,
         );
         let block = || "T".to_owned();
-        let edits = Edits { blocks: [(0, block()), (1, block())].into(), ..Edits::default() };
+        let edits = Edits { blocks: [(0, block()), (1, block()), (2, block())].into(), ..Edits::default() };
         let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
         let text = json!({"type": "text", "text": "T"});
         assert_eq!(value["messages"][0]["content"], json!([text]));
-        assert_eq!(value["messages"][1]["content"], json!([{"type": "image_url", "image_url": {"url": "u"}}, text]));
+        assert_eq!(value["messages"][1]["content"], json!([text, {"type": "image_url", "image_url": {"url": "u"}}]));
+        let result = json!({"type": "tool_result", "tool_use_id": "1", "content": "r"});
+        assert_eq!(value["messages"][2]["content"], json!([result, text]));
     }
 
     #[test]
@@ -263,10 +286,15 @@ mod tests {
         let seal = chain.seal(&asked.messages[0], Echo::default());
         let old = seal.memory(&["user: old".to_owned()]);
         let new = seal.memory(&["user: new".to_owned()]);
-        let parts = json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": old}]);
+        let earlier = seal.earlier_memory(&["user: old".to_owned()]);
+        let own = json!({"type": "text", "text": "a", "cache_control": 1});
+        let part = |block: &str| json!({"type": "text", "text": block});
+        let as_parts = json!([part(&new), own]);
         for (content, expected) in [
-            (json!(format!("a\n\n{old}")), json!(format!("a\n\n{new}"))),
-            (parts, json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": new}])),
+            (json!(format!("{old}\n\na")), json!(format!("{new}\n\na"))),
+            (json!(format!("a\n\n{earlier}")), json!(format!("{new}\n\na"))),
+            (json!([part(&old), own]), as_parts.clone()),
+            (json!([own, part(&earlier)]), as_parts),
         ] {
             let mut request = parsed(&json!({"messages": [{"role": "user", "content": content, "x": 1}]}).to_string());
             recognise(&chain, &mut request.messages);
@@ -275,6 +303,23 @@ mod tests {
             assert_eq!(value["messages"][0], json!({"role": "user", "content": expected, "x": 1}));
             let again = parsed(std::str::from_utf8(&bytes).unwrap());
             assert_eq!(again.messages[0].parts, injected(&request.messages[0], &new).unwrap().parts);
+        }
+    }
+
+    #[test]
+    fn a_block_that_an_earlier_version_put_behind_a_message_stands_there_again() {
+        let earlier = Seal::new([0; 32]).earlier_memory(&["user: old".to_owned()]);
+        for (content, expected) in [
+            (json!("a"), json!(format!("a\n\n{earlier}"))),
+            (
+                json!([{"type": "text", "text": "a"}]),
+                json!([{"type": "text", "text": "a"}, {"type": "text", "text": earlier}]),
+            ),
+        ] {
+            let request = parsed(&json!({"messages": [{"role": "user", "content": content}]}).to_string());
+            let bytes = rewrite(&request, &edits(&[], Some((0, &earlier)))).unwrap();
+            let value: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(value["messages"][0]["content"], expected);
         }
     }
 

@@ -231,7 +231,7 @@ mod tests {
         };
         let moved = [placed(1, 21), placed(4, 14), placed(14, 15), placed(15, 4), placed(5, 5)];
         for _ in 0..2 {
-            journal.restore(&[], &moved, |_| false).unwrap();
+            journal.restore(&[], &moved, |_, _| false).unwrap();
             let mut expected =
                 HashMap::from([(1, 11), (2, 12), (3, 13), (4, 14), (14, 15)].map(|(one, other)| (id(one), id(other))));
             assert_eq!(journal.every_plain(&scope()).unwrap(), expected, "what was known of the first stays");

@@ -4,7 +4,7 @@
 
 use mainpoint_tests::forwarded::{Fate, fate, raw_messages};
 use mainpoint_tests::metrics::Metrics;
-use mainpoint_tests::prompt::{self, BLOCK_START};
+use mainpoint_tests::prompt::{self, BLOCK_END, BLOCK_START};
 use mainpoint_tests::proxy::TENANT;
 use mainpoint_tests::{Answer, RecordedRequest, ScriptedUpstream, StartedProxy, binary, calls, checkout, tokens};
 use serde_json::{Value, json};
@@ -106,9 +106,9 @@ async fn a_digest_or_block_in_a_question_is_the_users_own_forwarded_and_remember
         let question = text(report.messages().last().expect("a question"));
         assert!(question.contains(pasted));
         let forwarded = text(seen.messages.last().expect("a question"));
-        let behind = forwarded.split_once(&question).map(|(_, behind)| behind.trim_start());
-        let is_ours = behind.is_some_and(|behind| behind.starts_with(BLOCK_START));
-        assert!(is_ours, "the whole question, then our block: {forwarded}");
+        let before = forwarded.strip_suffix(&question).map(str::trim_end);
+        let is_ours = before.is_some_and(|before| before.starts_with(BLOCK_START) && before.ends_with(BLOCK_END));
+        assert!(is_ours, "our block, then the whole question: {forwarded}");
 
         let home = seen.proxy.stop().await;
         let configuration = home.configuration().display().to_string();

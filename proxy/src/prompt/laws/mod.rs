@@ -251,7 +251,8 @@ fn only_longer(before: &Message, old: &[u8], new: &[u8]) -> Result<(), TestCaseE
     let (Content::Text(place) | Content::Parts(place)) = &before.content else {
         return Err(TestCaseError::fail("a block was put into a message without content"));
     };
-    let (start, end) = old.split_at(place.end - 1 - before.range.start);
+    let at = if before.answers.is_empty() { place.start + 1 } else { place.end - 1 };
+    let (start, end) = old.split_at(at - before.range.start);
     prop_assert!(before.carries_memory() || (new.starts_with(start) && new.ends_with(end)));
     Ok(())
 }
