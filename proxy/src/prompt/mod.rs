@@ -12,6 +12,7 @@ mod evictable;
 mod eviction_policy;
 #[cfg(test)]
 mod fake;
+mod gaps;
 pub(crate) mod injections;
 #[cfg(test)]
 mod laws;
