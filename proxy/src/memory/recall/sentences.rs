@@ -158,7 +158,8 @@ mod tests {
         let filler = "Nothing of that sort was said here. ".repeat(LOOKED_AT / 30);
         assert_eq!(telling(&format!("{filler}The zebra sleeps."), "zebra"), None);
         assert_eq!(telling(&format!("The zebra sleeps. {filler}"), "zebra"), Some("The zebra sleeps."));
-        let told = telling(&"zebraß ".repeat(LOOKED_AT), "zebra").unwrap_or_default();
+        let zebras = "zebraß ".repeat(LOOKED_AT);
+        let told = telling(&zebras, "zebra").unwrap_or_default();
         assert!(told.len() <= MOST_BYTES && told.ends_with("zebraß"), "{told}");
     }
 
@@ -183,8 +184,8 @@ mod tests {
         let filler = "Nothing of that sort was said here. ".repeat(12);
         let said =
             "On Monday, i.e. the 3. Mai, Dr. J. R. Smith met the zebra, approx. No. 7 of them, etc. The end came.";
-        let told = telling(&format!("{filler}{said} {filler}"), "met the zebra").unwrap_or_default();
-        assert_eq!(told, said);
+        let text = format!("{filler}{said} {filler}");
+        assert_eq!(telling(&text, "met the zebra"), Some(said));
     }
 
     #[test]
