@@ -162,9 +162,7 @@ mod tests {
     #[test]
     fn a_part_of_a_sentence_gets_as_much_of_the_rest_as_there_is_room_for() {
         let mut pieces = row(&[50; 12]);
-        for inside in 2..11 {
-            pieces[inside].begins_sentence = false;
-        }
+        pieces[2..11].iter_mut().for_each(|inside| inside.begins_sentence = false);
         assert_eq!(best(&pieces, &[at(0, 310..313)], |_| 1), Some(100..500), "in its middle");
         assert_eq!(best(&pieces, &[at(0, 110..113)], |_| 1), Some(50..450), "at its beginning");
         assert_eq!(best(&pieces, &[at(0, 510..513)], |_| 1), Some(150..550), "at its end");
