@@ -43,7 +43,7 @@ impl MemoryBlock {
         let quotes = prompt::quotes(&block);
         Self {
             tokens: tokens::count(&block) + marks,
-            words: quotes.iter().map(|quote| tokens::count(quote.text.trim())).sum(),
+            words: quotes.iter().map(|quote| tokens::count(quote.said())).sum(),
             quotes,
         }
     }

@@ -84,8 +84,18 @@ pub struct Quote {
     pub date: String,
     /// Who said it, as the block has it.
     pub speaker: String,
-    /// What was said, word for word.
+    /// What was said, word for word, with a mark where the turn has more.
     pub text: String,
+}
+
+impl Quote {
+    /// What was said without the marks at its beginning and its end.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        let text = self.text.trim();
+        let text = text.strip_prefix("… ").unwrap_or(text);
+        text.strip_suffix(" …").unwrap_or(text)
+    }
 }
 
 /// The turns that a block quotes, read by its form alone: days in square brackets, and below each of them or behind

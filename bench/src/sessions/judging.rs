@@ -83,10 +83,10 @@ fn outcome(turns: &[Turn], question: &Question, score_of: impl Fn(usize) -> Opti
 /// The turn that a quote is of: one that says the same, else one that says it among other things; of several one of the quote's day,
 /// else the first.
 fn place_of(quote: &Quote, turns: &[Turn]) -> Option<usize> {
-    let said = quote.text.trim();
+    let text = quote.text.trim();
     let is_of_its_day = |turn: &Turn| turn.time.format("%-d %B %Y").to_string() == quote.date;
-    let is_all = |turn: &Turn| turn.message().trim() == said;
-    let is_part = |turn: &Turn| turn.message().contains(said);
+    let is_all = |turn: &Turn| turn.message().trim() == text;
+    let is_part = |turn: &Turn| turn.message().contains(quote.said());
     turns
         .iter()
         .position(|turn| is_all(turn) && is_of_its_day(turn))
@@ -132,7 +132,7 @@ mod tests {
     }
 
     const OLD: (&str, &str) = ("1 January 1970", "It is in May.");
-    const NEW: (&str, &str) = ("3 January 1970", "It is in June now.");
+    const NEW: (&str, &str) = ("3 January 1970", "It is in June now. …");
 
     #[test]
     fn evidence_is_quoted_as_a_whole_or_by_a_stretch_and_what_else_is_quoted_costs_precision() {

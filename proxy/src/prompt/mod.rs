@@ -13,6 +13,7 @@ mod evictable;
 mod eviction_policy;
 #[cfg(test)]
 mod fake;
+mod gaps;
 pub(crate) mod injections;
 #[cfg(test)]
 mod laws;

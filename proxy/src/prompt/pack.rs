@@ -10,6 +10,7 @@ use mainpoint_store::TurnId;
 use serde::{Deserialize, Serialize};
 
 use super::dedup::{JoinedMemory, joined};
+use super::gaps::with_marks;
 use crate::memory::RecalledTurn;
 use crate::memory::recall::dates::{self, Period};
 use crate::openai::block::Seal;
@@ -44,13 +45,13 @@ pub(crate) struct Place {
     pub(crate) seal: Seal,
 }
 
-/// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
-/// A turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is quoted by its
-/// best passage, if that is worth them, and a tool's result by several of them, if these are; where the passage is too long for the
-/// room, by the sentences of it that share most with the question, if these are worth theirs. Sentences and passages may come out of
-/// the middle of their turn, and no mark says so, but in a tool's result. Of the turns that the prompt quotes already, only short ones
-/// that answer best are quoted again, close to the question. What was said several times is quoted once, as it was said last. What a
-/// newer turn tells otherwise is quoted only where that one is quoted, too.
+/// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days. A
+/// turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is
+/// quoted by its best passage, if that is worth them, and a tool's result by several of them, if these are; where the
+/// passage is too long for the room, by the sentences of it that share most with the question, if these are worth
+/// theirs. Marks say where a quote has not all of its turn, and are counted. Of the turns that the prompt quotes
+/// already, only short ones that answer best are quoted again, close to the question. What was said several times is
+/// quoted once, as it was said last. What a newer turn tells otherwise is quoted only where that one is quoted, too.
 ///
 /// # Errors
 /// When `count` fails.
@@ -78,8 +79,10 @@ pub(crate) fn pack(
         let most = (room / 4).max(1).min(free.saturating_sub(above));
         let is_long = cost > most || !place.is_worth(latest, cost);
         let (mut text, mut cost) = (whole, cost);
-        for words in latest.excerpts.iter().chain(&latest.passage).filter(|_| is_long) {
-            text = written(memory, words);
+        let excerpts = latest.excerpts.iter().map(|excerpt| noted(memory, excerpt, excerpt));
+        let passage = latest.passage.iter().map(|passage| written(memory, passage));
+        for shorter in excerpts.chain(passage).filter(|_| is_long) {
+            text = shorter;
             cost = count(&text)? + LINE_BREAK;
             if cost <= most && place.is_worth(latest, cost) {
                 break;
@@ -203,10 +206,16 @@ const LINE_BREAK: usize = 1;
 /// Most times that a quote names which its words do not.
 const SPOKEN_OF: usize = 2;
 
-fn written(memory: &JoinedMemory<'_>, text: &str) -> String {
+/// A turn's words, or a stretch of them, as a quote.
+fn written(memory: &JoinedMemory<'_>, words: &str) -> String {
+    noted(memory, words, &with_marks(&memory.latest.turn.text, words))
+}
+
+/// A quote of a text, with what is known of when the words in it were said.
+fn noted(memory: &JoinedMemory<'_>, words: &str, text: &str) -> String {
     let turn = &memory.latest.turn;
     // A tool's result is somebody's text of another day.
-    let told = if quote::is_result(&turn.role) { Vec::new() } else { dates::relative(text, turn.time) };
+    let told = if quote::is_result(&turn.role) { Vec::new() } else { dates::relative(words, turn.time) };
     // Its own day stands above the quote.
     let others = told.into_iter().filter(|period| !period.is_only(turn.time.date_naive()));
     let spoken_of: Vec<String> = others.take(SPOKEN_OF).map(Period::written).collect();
@@ -324,7 +333,7 @@ mod tests {
             pack(&[long], &HashSet::new(), place, words).unwrap().map(|packed| packed.block())
         };
         assert!(likely(0.3, None).unwrap().contains("word word"), "0.3 is worth 150 tokens");
-        assert!(likely(0.1, Some("the answer")).unwrap().contains("user: the answer\n"), "0.1 is worth 50");
+        assert!(likely(0.1, Some("the answer")).unwrap().contains("user: … the answer …\n"), "0.1 is worth 50");
         assert_eq!(likely(0.1, None), None);
         assert_eq!(likely(0.001, Some("the answer")), None);
     }
@@ -339,16 +348,16 @@ mod tests {
             pack(&[turn], &HashSet::new(), place(room), words).unwrap().unwrap().block()
         };
         let passage = || Some("some ".repeat(50));
-        assert!(quoted(long(passage()), 400).contains("user: some some"));
-        assert!(quoted(long(passage()), 100).contains("user: The answer.\n"), "the passage is over a quarter");
-        assert!(quoted(long(None), 100).contains("user: The answer.\n"));
+        assert!(quoted(long(passage()), 400).contains("user: … some some"));
+        assert!(quoted(long(passage()), 100).contains("user: … The answer. …\n"), "the passage is over a quarter");
+        assert!(quoted(long(None), 100).contains("user: … The answer. …\n"));
     }
 
     #[test]
     fn a_turn_that_does_not_fit_below_its_day_is_quoted_by_what_does() {
         let frame = words(&block::render(&[])).unwrap();
-        // "user: The answer." below "[1 January 1970]", and a line break behind each.
-        let room = frame + 4 + 4;
+        // "user: one two …" below "[1 January 1970]", and a line break behind each.
+        let room = frame + 5 + 4;
         let full = memory(1, "one two three four");
         let shorter = RecalledTurn { passage: Some("one two".to_owned()), ..full.clone() };
         let block = |turn: RecalledTurn, room: usize| {
@@ -356,10 +365,36 @@ mod tests {
             packed.map(|packed| packed.block())
         };
         assert_eq!(block(full.clone(), room), None);
-        assert!(block(shorter, room).unwrap().contains("\nuser: one two\n"));
+        assert!(block(shorter, room).unwrap().contains("\nuser: one two …\n"));
         let said = RecalledTurn { passage: Some("two three four five".to_owned()), ..full };
-        let said = RecalledTurn { sentences: Some("The answer.".to_owned()), ..said };
-        assert!(block(said, room).unwrap().contains("\nuser: The answer.\n"));
+        let said = RecalledTurn { sentences: Some("one".to_owned()), ..said };
+        assert!(block(said, room).unwrap().contains("\nuser: one …\n"));
+    }
+
+    #[test]
+    fn marks_say_where_a_quote_has_not_all_of_its_turn_and_are_counted() {
+        let text = format!("It began. {}It went on yesterday. {}It ended.", "word ".repeat(100), "word ".repeat(100));
+        let time = "2023-07-03T10:00:00Z".parse().unwrap();
+        let quoted = |passage: &str, role: &str, room: usize| {
+            let turn = Turn { time, role: role.to_owned(), ..turn(1, &text) };
+            let long = RecalledTurn { passage: Some(passage.to_owned()), ..recalled(turn) };
+            pack(&[long], &HashSet::new(), place(room), words).unwrap().map(|packed| packed.block())
+        };
+        for (passage, role, quote) in [
+            ("It began. ", "user", "user: It began. …\n"),
+            ("It went on yesterday. ", "user", "user (of 2 July 2023): … It went on yesterday. …\n"),
+            ("It ended.", "assistant", "assistant: … It ended.\n"),
+            ("It went on yesterday.", "tool", "tool result: … It went on yesterday. …\n"),
+        ] {
+            let block = quoted(passage, role, 100).unwrap();
+            assert!(block.contains(&format!("\n[3 July 2023]\n{quote}")), "{block}");
+        }
+        let whole = quoted("It began. ", "user", 1000).unwrap();
+        assert!(whole.contains("It ended.\n") && !whole.contains('…'), "{whole}");
+        // "user: It began. …" and the day above it take a word more than without the mark.
+        let enough = words(&block::render(&[])).unwrap() + 9;
+        assert!(quoted("It began. ", "user", enough).is_some());
+        assert_eq!(quoted("It began. ", "user", enough - 1), None);
     }
 
     #[test]

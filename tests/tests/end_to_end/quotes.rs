@@ -29,7 +29,7 @@ async fn every_quote_is_one_turn_word_for_word_whatever_a_tool_returned() {
     let results = quotes.iter().filter(|quote| quote.speaker == "tool result");
     assert!(results.count() >= 3, "tools are quoted as such: {block}");
     for quote in &quotes {
-        assert!(said_by(&said, quote, |text| text.contains(&quote.text)), "{quote:?} in {block}");
+        assert!(said_by(&said, quote, |text| text.contains(quote.said())), "{quote:?} in {block}");
     }
     let text = prompt::last_user_text(&request).to_lowercase();
     for mark in ["<mainpoint-memory>", "</mainpoint-memory>"] {
