@@ -31,7 +31,7 @@ use crate::http::headers::OwnHeaders;
 use crate::http::identity::Identities;
 use crate::memory::{Masker, Memory};
 use crate::models::{ModelPaths, Sha256Digest};
-use crate::openai::request::oddity::Oddity;
+use crate::openai::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;

@@ -4,6 +4,8 @@
 
 pub(crate) mod attachments;
 pub(crate) mod block;
+pub(crate) mod json_scan;
+pub(crate) mod oddity;
 pub(crate) mod quote;
 pub(crate) mod recall_tool;
 #[cfg(test)]

@@ -10,8 +10,8 @@ use super::eviction_policy::{Evictable, Shape};
 use crate::config::AttachmentPolicy;
 use crate::conversation::exchanges::CallPairs;
 use crate::conversation::prepare::Prepared;
+use crate::openai::oddity::Oddity;
 use crate::openai::request::Message;
-use crate::openai::request::oddity::Oddity;
 
 /// A conversation that may be cut.
 #[derive(Debug, Clone, Copy)]

@@ -10,8 +10,8 @@ mod images;
 
 use std::ops::Range;
 
-use super::request::scan;
-use super::request::scan::{decoded, slice};
+use super::json_scan;
+use super::json_scan::{decoded, slice};
 
 use data::Encoded;
 pub(crate) use images::ImageRule;
@@ -110,7 +110,7 @@ impl<'a> Source<'a> {
     fn look(&mut self, raw: &'a [u8], range: &Range<usize>, levels: usize) {
         let (mut inner, mut data, mut is_text) = (None, None, false);
         // What is no object has no fields, and nothing is known of it then.
-        let _ = scan::members(raw, range, |name, span| {
+        let _ = json_scan::members(raw, range, |name, span| {
             let value = slice(raw, &span.range);
             match (name.as_ref(), value.first()) {
                 (

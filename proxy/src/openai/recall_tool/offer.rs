@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::calls::{Asked, NAME};
 use super::splicing::{Change, changed};
-use crate::openai::request::scan::{self, Malformed, Picked, decoded, slice};
+use crate::openai::json_scan::{self, Malformed, Picked, decoded, slice};
 
 /// The tool as a request defines it.
 pub(crate) const DEFINITION: &str = r#"{"type":"function","function":{"name":"mainpoint_recall","description":"Searches what was said earlier in this conversation and is no longer in front of you, and returns excerpts word for word. Call it only when the answer needs something that is missing.","parameters":{"type":"object","properties":{"query":{"type":"string","description":"What to look for, as a question or in words that were said."}},"required":["query"]}}}"#;
@@ -106,7 +106,7 @@ enum Tools {
 
 impl Places {
     fn new(body: &[u8]) -> Option<Self> {
-        let whole = scan::document(body).ok()?.range;
+        let whole = json_scan::document(body).ok()?.range;
         let names = ["messages", "tools", "tool_choice", "n", "functions", "function_call"];
         let fields = Picked::new(body, &whole, names).filter(|fields| !fields.is_repeated)?;
         let is_unset = |name: &str| fields.set(body, name).is_none();
@@ -131,7 +131,7 @@ const AUTO: &[u8] = b"\"auto\"";
 /// Where the last element of a list ends, if it has one; `None` when it is no list, or one of its elements is refused.
 fn last(body: &[u8], list: &Range<usize>, takes: impl Fn(&Range<usize>) -> bool) -> Option<Option<usize>> {
     let mut end = None;
-    let walked = scan::elements(body, list, |span| {
+    let walked = json_scan::elements(body, list, |span| {
         end = Some(span.range.end);
         if takes(&span.range) { Ok(()) } else { Err(Malformed) }
     });

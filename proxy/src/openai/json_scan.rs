@@ -357,5 +357,5 @@ impl Brackets {
 }
 
 #[cfg(test)]
-#[path = "scan_tests.rs"]
+#[path = "json_scan_tests.rs"]
 mod tests;
