@@ -5,7 +5,6 @@
 mod export;
 mod history;
 mod line;
-mod owner;
 mod passed_over;
 mod remote;
 mod source;
@@ -21,13 +20,13 @@ use mainpoint_store::Store;
 
 use export::Export;
 use history::History;
-pub(super) use owner::{CallerArguments, Division, Owner};
 use remote::Sent;
 use summary::Summary;
 
 use super::CliError;
 use super::memories::MemoryArguments;
-use super::search::ensure_store;
+use super::owner::Owner;
+use super::scopes::ensure_store;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
 use crate::memory::{Imported, Importer};

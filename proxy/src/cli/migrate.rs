@@ -13,7 +13,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Migration, OldStore, Scope, Store, Turn, TurnId, begin_migration};
 use serde_json::json;
 
-use super::search::ensure_store;
+use super::scopes::ensure_store;
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::chain::Chain;
