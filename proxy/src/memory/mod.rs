@@ -15,7 +15,7 @@ mod secrets;
 pub mod small_talk;
 mod topics;
 #[cfg(test)]
-pub(crate) mod turns;
+pub(crate) mod turns_for_tests;
 mod wording;
 
 use std::sync::Arc;

@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::turn;
+    use crate::memory::turns_for_tests::turn;
 
     proptest! {
         #[test]

@@ -9,7 +9,7 @@ pub(crate) mod oddity;
 pub(crate) mod quote;
 pub(crate) mod recall_tool;
 #[cfg(test)]
-pub(crate) mod recordings;
+pub(crate) mod recordings_for_tests;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod results;

@@ -3,7 +3,7 @@
 //! [`plan`] prepares a request, fails open and says what became of it; [`build`] compares it with the budget and builds. It must not know sockets, servers or upstreams.
 
 #[cfg(test)]
-mod allocations;
+mod allocation_tests;
 mod blocking;
 mod build;
 mod conversation_match;
@@ -11,10 +11,10 @@ mod dedup;
 mod evictable;
 mod eviction_policy;
 #[cfg(test)]
-mod fake;
+mod fake_memory_for_tests;
 pub(crate) mod injections;
 #[cfg(test)]
-mod laws;
+mod law_tests;
 mod pack;
 pub(crate) mod plan;
 mod planner;

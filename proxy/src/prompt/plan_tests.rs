@@ -8,14 +8,14 @@ use http::HeaderMap;
 use mainpoint_store::{ConversationMatch, ReplacedTurn, Turn};
 use serde_json::{Value, json};
 
-use super::super::fake::{FakeMemory, MASK, SECRET};
-use super::super::laws::{preparation, preparation_counting};
+use super::super::fake_memory_for_tests::{FakeMemory, MASK, SECRET};
+use super::super::law_tests::{preparation, preparation_counting};
 use super::super::provider_cache::{CacheState, ProviderCache};
 use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
 use crate::http::identity::Identity;
-use crate::memory::{RecalledTurn, turns};
+use crate::memory::{RecalledTurn, turns_for_tests as turns};
 use crate::openai::recall_tool::DEFINITION;
 
 #[path = "lead_up_tests.rs"]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::disk::{RESERVE, SPACE};
 use super::*;
-use crate::records::samples::turn;
+use crate::records::samples_for_tests::turn;
 use crate::records::{Removal, TurnKey};
 
 /// A disk with a few bytes for files that only take space. Others need none of them.

@@ -328,7 +328,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::records::samples::{point, scope, turn};
+    use crate::records::samples_for_tests::{point, scope, turn};
     use crate::{Store, StoreConfig};
 
     #[tokio::test(flavor = "multi_thread")]

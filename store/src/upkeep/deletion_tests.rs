@@ -6,7 +6,7 @@ use std::fs;
 
 use super::*;
 use crate::records::Turn;
-use crate::records::samples::{id, point, scope, turn};
+use crate::records::samples_for_tests::{id, point, scope, turn};
 use crate::{Store, StoreConfig, TurnKind, Within};
 
 /// Two turns in the tables, with a point each.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::records::samples::{id, point, scope, turn};
+use crate::records::samples_for_tests::{id, point, scope, turn};
 use crate::records::{Point, Removal};
 use crate::{Store, StoreConfig};
 

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::super::deletion::OpenDeletion;
 use super::*;
-use crate::memory::turns;
-use crate::memory::turns::id;
+use crate::memory::turns_for_tests as turns;
+use crate::memory::turns_for_tests::id;
 
 const SIZES: Sizes = Sizes { alone: 4000, shared: 1000 };
 

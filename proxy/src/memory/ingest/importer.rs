@@ -149,7 +149,7 @@ fn chunks(turns: &[Turn], most: usize) -> impl Iterator<Item = &[Turn]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::turns::turn;
+    use crate::memory::turns_for_tests::turn;
 
     #[test]
     fn consecutive_turns_share_a_chunk_up_to_its_size() {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::config::Config;
 use crate::memory::ingest::backlog::{BacklogLimits, Sizes};
-use crate::memory::turns;
+use crate::memory::turns_for_tests as turns;
 
 /// A journal that fails as long as it is told to, and that takes each batch only with a permit.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ use crate::openai::request::{Content, Message, OriginalPart, Part, Surface};
 use crate::openai::results::takes_text;
 use crate::openai::splice::{Edits, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
-use crate::openai::{quote, recordings};
+use crate::openai::{quote, recordings_for_tests as recordings};
 use crate::reason::Reason;
 
 /// How many conversations are tried.

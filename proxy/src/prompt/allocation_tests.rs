@@ -26,7 +26,7 @@ use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity::Identity;
 use crate::memory::RecalledTurn;
-use crate::memory::turns::{recalled, turn};
+use crate::memory::turns_for_tests::{recalled, turn};
 use crate::openai::request::Surface;
 use crate::openai::splice::{injected, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
