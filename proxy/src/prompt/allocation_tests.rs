@@ -16,7 +16,7 @@ use mainpoint_store::TurnId;
 use serde_json::{Value, json};
 
 use super::build::edits;
-use super::evictable::Cuttable;
+use super::cuttable::Cuttable;
 use super::injections::BlockRecord;
 use super::pack::{Place, pack};
 use super::plan::Plan;

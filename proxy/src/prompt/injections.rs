@@ -71,7 +71,7 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
 /// The eviction that holds for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrentEviction {
-    /// Index of the last message with a prefix id that has left.
+    /// Index of the message at which it ended.
     pub(crate) horizon: usize,
     /// What stayed before that.
     pub(crate) record: EvictionRecord,

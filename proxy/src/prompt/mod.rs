@@ -7,6 +7,7 @@ mod allocation_tests;
 mod blocking;
 mod build;
 mod conversation_match;
+mod cuttable;
 mod dedup;
 mod evictable;
 mod eviction_policy;

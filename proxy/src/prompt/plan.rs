@@ -263,7 +263,7 @@ impl Plan {
     }
 
     fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
-        let prices = planner.prices.now(self.receipt.cache);
+        let prices = self.receipt.cache.prices(planner.prices);
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
         let receipt = &mut self.receipt;

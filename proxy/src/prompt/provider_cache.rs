@@ -2,7 +2,7 @@
 //!
 //! Bounded and in memory only: a conversation that was not seen since the start counts as cached, which costs what it cost before,
 //! once. The journal does not tell it better: its times are those at which turns came first, and a prompt that is sent again keeps
-//! the cache all the same. It must not know prices or how prompts are cut, nor read a clock.
+//! the cache all the same. It must not know what prompts cost in all or how they are cut, nor read a clock.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use lru::LruCache;
 use mainpoint_store::PrefixId;
 use serde::Serialize;
+
+use crate::config::Prices;
 
 /// What a request finds of its conversation's last prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +23,16 @@ pub(crate) enum CacheState {
     Warm,
     /// It was sent so long ago that nothing is left of it.
     Cold,
+}
+
+impl CacheState {
+    /// The prices of a request that finds the cache like this: of a cold one nothing can be read, all is written.
+    pub(crate) fn prices(self, prices: Prices) -> Prices {
+        match self {
+            Self::Warm => prices,
+            Self::Cold => Prices { cache_read: prices.cache_write, ..prices },
+        }
+    }
 }
 
 /// When the prompts of recent conversations were sent last; the oldest go first.

@@ -8,8 +8,8 @@ use mainpoint_store::PrefixId;
 
 use crate::config::MemoryConfig;
 use crate::conversation::prepare::Prepared;
-use crate::prompt::evictable::{Cuttable, LeadUp};
-use crate::prompt::eviction_policy::Shape;
+use crate::prompt::cuttable::{Cuttable, LeadUp};
+use crate::prompt::evictable::Shape;
 use crate::prompt::injections::{CurrentEviction, Recorded};
 
 /// How far a prompt may be cut. The default is that of one that nothing leaves.

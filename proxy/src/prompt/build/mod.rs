@@ -23,7 +23,7 @@ use self::eviction::Eviction;
 use self::remember::Remembered;
 use super::Planner;
 use super::blocking::block_in_place_if_large;
-use super::evictable::Cuttable;
+use super::cuttable::Cuttable;
 use super::eviction_policy::Balance;
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;

@@ -14,7 +14,7 @@ use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, PromptMemory};
 use crate::openai::{quote, results};
 use crate::prompt::blocking::block_in_place_if_large;
-use crate::prompt::evictable::Cuttable;
+use crate::prompt::cuttable::Cuttable;
 use crate::prompt::eviction_policy::{Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 

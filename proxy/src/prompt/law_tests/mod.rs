@@ -22,7 +22,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use super::build::edits;
-use super::evictable::Cuttable;
+use super::cuttable::Cuttable;
 use super::injections::BlockRecord;
 use crate::config::AttachmentPolicy;
 use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
