@@ -153,7 +153,7 @@ impl Import<'_> {
             let conversation = self.prepare(line).map_err(|reason| history.refusal(number, reason))?;
             let scope = conversation.scope().clone();
             let incoming = self.join(conversation).await?;
-            let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
+            let taken = importer.import(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             imported.add(taken);
         }
         let reading = started.elapsed();

@@ -129,7 +129,7 @@ impl Reading<'_> {
             let turns = renamed(turns);
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
             let incoming = IncomingTurns { turns, placement: None };
-            let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
+            let taken = importer.import(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             progress.advance(taken.known_tokens);
             read.add(taken);
             self.ensure_read(&scope, &names).await?;

@@ -334,7 +334,7 @@ impl Prepared {
 
 impl ReplySlot {
     /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and what was said up to it.
-    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> (Turn, Option<ConversationAppend>) {
+    pub(crate) fn into_turn(self, text: String, time: DateTime<Utc>) -> (Turn, Option<ConversationAppend>) {
         let id = Chain::new(&self.scope).turn("assistant", &text);
         let placement = self.placement.map(|mut placement| {
             placement.turns.push(SaidTurn { turn: id, time });

@@ -140,8 +140,8 @@ impl Memory {
 
     /// Takes in turns of one scope: into the journal, to be read when it is their turn. Never waits; what it returns ends when
     /// the journal has them.
-    pub(crate) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
-        self.ingest.take(incoming)
+    pub(crate) fn submit(&self, incoming: IncomingTurns) -> Acknowledgement {
+        self.ingest.submit(incoming)
     }
 
     /// What a scope holds, to be listed or moved. What is to be deleted is deleted by [`Memory::forget`].

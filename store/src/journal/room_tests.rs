@@ -21,7 +21,7 @@ struct SmallDisk {
 }
 
 impl TakeSpace for SmallDisk {
-    fn take(&self, path: &Path, bytes: usize) -> std::io::Result<()> {
+    fn fill(&self, path: &Path, bytes: usize) -> std::io::Result<()> {
         let file = File::create(path)?;
         let kept = fs::metadata(&self.reserve).map_or(0, |file| file.len());
         if usize::try_from(kept).unwrap() + bytes > self.capacity.load(Ordering::Relaxed) {

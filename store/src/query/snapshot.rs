@@ -58,8 +58,8 @@ pub struct Snapshot<'a> {
     vector_width: usize,
 }
 
-/// Takes a snapshot of a part of a scope.
-pub(crate) async fn take<'a>(
+/// Opens a snapshot of a part of a scope.
+pub(crate) async fn open<'a>(
     shared: &'a Arc<Shared>,
     scope: &Scope,
     within: &Within,

@@ -52,7 +52,7 @@ impl Store {
     /// See [`Store`].
     pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        self.shared.noted(snapshot::take(&self.shared, scope, within).await)
+        self.shared.noted(snapshot::open(&self.shared, scope, within).await)
     }
 
     /// Ranks the main points of the part of a scope that the query names, by vector and by words.

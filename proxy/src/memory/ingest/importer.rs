@@ -57,7 +57,7 @@ impl Importer {
     ///
     /// # Errors
     /// When the engine or the store fails. What was in the store before that stays there; the rest is in the journal.
-    pub(crate) async fn take(
+    pub(crate) async fn import(
         &self,
         scope: &Scope,
         incoming: IncomingTurns,

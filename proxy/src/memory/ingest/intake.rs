@@ -91,7 +91,7 @@ impl Intake {
     }
 
     /// Takes turns of one scope. Never waits; what it returns does.
-    pub(super) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
+    pub(super) fn submit(&self, incoming: IncomingTurns) -> Acknowledgement {
         let (done, written) = oneshot::channel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let acknowledgement =

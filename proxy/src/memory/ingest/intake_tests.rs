@@ -29,7 +29,7 @@ impl Journal {
         Arc::new(Self { batches: Mutex::default(), failures_left: AtomicUsize::new(times), permits: Semaphore::new(0) })
     }
 
-    async fn take(&self, turns: usize) -> Result<(), StoreError> {
+    async fn accept(&self, turns: usize) -> Result<(), StoreError> {
         self.permits.acquire().await.unwrap().forget();
         self.batches.lock().unwrap().push(turns);
         let fails = |left: usize| left.checked_sub(1);
@@ -63,7 +63,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let writer = JournalWriter {
         accept: Box::new(move |turns, _| {
             let journal = Arc::clone(&taking);
-            Box::pin(async move { journal.take(turns.len()).await })
+            Box::pin(async move { journal.accept(turns.len()).await })
         }),
         backlog: Arc::clone(&backlog),
         health: Arc::clone(&health),
