@@ -142,7 +142,7 @@ impl Reading<'_> {
 
     /// Nothing takes the old store's place that lacks one of its turns.
     async fn ensure_read(&self, scope: &Scope, names: &[TurnId]) -> Result<(), CliError> {
-        let read = self.store.already_read(scope, names).await?;
+        let read = self.store.read_or_unreadable(scope, names).await?;
         match names.iter().find(|name| !read.contains(name)) {
             None => Ok(()),
             Some(name) => Err(CliError::Argument(format!(

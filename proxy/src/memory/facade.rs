@@ -48,7 +48,7 @@ pub(crate) trait PromptMemory: Send + Sync {
     fn refuses(&self, turns: &[Turn]) -> Option<&'static str>;
 
     /// Which of these turns have been read.
-    fn already_read(
+    fn read_or_unreadable(
         &self,
         scope: &Scope,
         turns: &[TurnId],
@@ -121,8 +121,8 @@ impl PromptMemory for Memory {
         self.ingest.refuses(turns)
     }
 
-    async fn already_read(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
-        Ok(self.store.already_read(scope, turns).await?)
+    async fn read_or_unreadable(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+        Ok(self.store.read_or_unreadable(scope, turns).await?)
     }
 
     async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {

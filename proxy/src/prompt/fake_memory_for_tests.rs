@@ -83,7 +83,7 @@ impl PromptMemory for FakeMemory {
         self.refusal
     }
 
-    async fn already_read(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+    async fn read_or_unreadable(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
         Ok(turns.iter().copied().filter(|turn| !self.has_read_nothing && !self.unread.contains(turn)).collect())
     }
 

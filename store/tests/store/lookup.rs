@@ -54,12 +54,12 @@ async fn turns_are_found_after_their_files_were_merged_and_no_longer_once_they_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn already_read_names_completed_turns_in_the_journal_in_lancedb_and_after_reopening() {
+async fn read_or_unreadable_names_completed_turns_in_the_journal_in_lancedb_and_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let scope = scope("s");
     let all: Vec<TurnId> = (0..4).map(id).collect();
     let store = open(directory.path()).await;
-    assert!(store.already_read(&scope, &all).await.unwrap().is_empty());
+    assert!(store.read_or_unreadable(&scope, &all).await.unwrap().is_empty());
     read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR)]).await;
     store.accept(vec![turn(&scope, 2, "accepted only")]).await.unwrap();
     assert_eq!(read_ids(&store, &scope, &all).await, [id(0), id(1)]);

@@ -201,7 +201,7 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
         assert!(store.turns(&mine, &[id(0)]).await.unwrap().is_empty());
-        assert!(store.already_read(&mine, &[id(0)]).await.unwrap().is_empty());
+        assert!(store.read_or_unreadable(&mine, &[id(0)]).await.unwrap().is_empty());
         assert!(store.neighbours(&mine, id(0), 3).await.unwrap().is_empty());
         store.maintain().await.unwrap();
     }

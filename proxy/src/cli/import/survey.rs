@@ -68,7 +68,7 @@ impl Import<'_> {
                 .map_err(|reason| history.refusal(number, format!("{reason}{}", of_conversation(named.as_deref()))))?;
             let (scope, turns) = (conversation.scope(), conversation.turns());
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let read = self.store.already_read(scope, &names).await?;
+            let read = self.store.read_or_unreadable(scope, &names).await?;
             for turn in turns.iter().filter(|turn| !read.contains(&turn.id)) {
                 if seen.insert((scope.clone(), turn.id)) {
                     survey.tokens += u64::from(turn.tokens);

@@ -158,7 +158,7 @@ impl<'a> Archive<'a> {
     async fn listed(&self, outline: &Outline, line: &[(TurnPlace, TurnId)]) -> Result<Vec<ListedTurn>, StoreError> {
         let ids: Vec<TurnId> = line.iter().map(|(_, turn)| *turn).collect();
         let turns = self.store.turns_as_they_came(self.scope, &ids).await?;
-        let read = self.store.already_read(self.scope, &ids).await?;
+        let read = self.store.read_or_unreadable(self.scope, &ids).await?;
         let listed = line.iter().filter_map(|(place, id)| {
             let turn = turns.iter().find(|turn| turn.id == *id)?;
             let time = outline.time_at(*place, *id).unwrap_or(turn.time);
@@ -175,7 +175,7 @@ impl<'a> Archive<'a> {
         let Some(turn) = self.store.turns(self.scope, &[id]).await?.pop() else {
             return Ok(None);
         };
-        let is_read = self.store.already_read(self.scope, &[id]).await?.contains(&id);
+        let is_read = self.store.read_or_unreadable(self.scope, &[id]).await?.contains(&id);
         let points = self.store.points(self.scope, &Within::Turns(vec![id]), MOST_PASSAGES).await?;
         let places = self.store.outline(self.scope).await?.places(id);
         Ok(Some(TurnDetails::new(&turn, is_read, &points, &places)))

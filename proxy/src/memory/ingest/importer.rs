@@ -92,7 +92,7 @@ impl Importer {
 
     async fn divide(&self, scope: &Scope, turns: Vec<Turn>) -> Result<Divided, MemoryError> {
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        let read = self.reader.store.already_read(scope, &ids).await?;
+        let read = self.reader.store.read_or_unreadable(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
         Ok(Divided { known, unread: masked(&self.masker, unread).await? })
     }

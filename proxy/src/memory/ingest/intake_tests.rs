@@ -189,7 +189,7 @@ async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
     bench.submit(0..5).await.wait().await;
     bench.submit(5..9).await.wait().await;
     assert_eq!((bench.waiting(0..3), bench.waiting(3..9)), (3, 0));
-    bench.backlog.mark_done(&turn(0).scope, &[turn(0).id, turn(1).id], bench.backlog.era());
+    bench.backlog.mark_read_or_unreadable(&turn(0).scope, &[turn(0).id, turn(1).id], bench.backlog.era());
     bench.submit(3..5).await.wait().await;
     assert_eq!(bench.waiting(3..5), 2, "there is room again");
 }
