@@ -12,7 +12,7 @@ use super::CliError;
 use super::scopes::named_scope;
 use crate::config::{Config, IdentityFrom};
 use crate::conversation::prepare::Preparation;
-use crate::conversation::scope::{Caller, Indivisible, Part, ScopeKey};
+use crate::conversation::scope::{Caller, Indivisible, ScopeKey, ScopePart};
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity;
 
@@ -42,9 +42,12 @@ impl Division {
     }
 
     /// The part for a line that names this user, or none; an empty name is none, as in a header.
-    fn part<'a>(&'a self, user: Option<&'a str>) -> Part<'a> {
+    fn part<'a>(&'a self, user: Option<&'a str>) -> ScopePart<'a> {
         let named = |name: Option<&'a str>| name.filter(|name| !name.is_empty()).map(str::as_bytes);
-        Part { project: named(self.project.as_deref()), user: user.map(str::as_bytes).or(named(self.user.as_deref())) }
+        ScopePart {
+            project: named(self.project.as_deref()),
+            user: user.map(str::as_bytes).or(named(self.user.as_deref())),
+        }
     }
 }
 
@@ -272,7 +275,7 @@ impl Owner {
 }
 
 /// Why a scope cannot be divided so, in words.
-fn indivisible(scope: &Scope, part: Part<'_>) -> Option<String> {
+fn indivisible(scope: &Scope, part: ScopePart<'_>) -> Option<String> {
     let Indivisible { by, name, belongs_to } = Indivisible::find(scope, part)?;
     Some(format!(
         "{} = {name:?}; expected none: --scope {scope} is one {}'s part of a memory already and cannot be divided so again",

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::chain::Chain;
 use super::echo;
 use super::exchanges::CallPairs;
-use super::scope::{Part, ScopeKey, Sender};
+use super::scope::{ScopeKey, ScopePart, Sender};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
 use crate::http::credentials::CallerHeaders;
@@ -94,7 +94,7 @@ pub(crate) fn prepare(
         return Ok(Err(Reason::UnknownShape));
     };
     let user = user.or(request.user.as_deref().map(str::as_bytes));
-    let scope = own.keys.scope(&own.callers, raw.sender, Part { project, user })?;
+    let scope = own.keys.scope(&own.callers, raw.sender, ScopePart { project, user })?;
     Prepared::until(deadline, &own.counter, request, scope, raw.time).map(Ok)
 }
 
@@ -416,6 +416,6 @@ impl Preparation {
 
     /// The scope that a caller has as a whole, whichever project and user a request was for.
     pub(crate) fn key_scope(&self, sender: Sender<'_>) -> Result<Scope, MemoryError> {
-        Ok(self.keys.scope(&self.callers, sender, Part::default())?)
+        Ok(self.keys.scope(&self.callers, sender, ScopePart::default())?)
     }
 }

@@ -17,7 +17,7 @@ use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::arriving::unreadable;
 use crate::http::response::{Body, json_response, response};
-use crate::memory::Part;
+use crate::memory::MemoryPart;
 use crate::telemetry;
 
 /// Whether a request for `path` asks about the process's health; those are answered when every permit is taken.
@@ -102,7 +102,7 @@ pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fault {
-    stop: Part,
+    stop: MemoryPart,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

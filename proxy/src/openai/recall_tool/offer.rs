@@ -17,7 +17,7 @@ pub(crate) const DEFINITION: &str = r#"{"type":"function","function":{"name":"ma
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     /// The request without the tool.
-    plain: Bytes,
+    without_tool: Bytes,
     tool: Change,
     /// What makes the tool there but not to be called; `None` where the client has tools of its own, which stay callable.
     not_to_be_called: Option<Change>,
@@ -44,8 +44,8 @@ pub(crate) fn takes_offer(body: &[u8]) -> bool {
 
 impl Offer {
     /// The request with this body; `None` where the tool cannot be added.
-    pub(crate) fn new(plain: Bytes) -> Option<Self> {
-        let Places { end, messages, tools, choice } = Places::new(&plain)?;
+    pub(crate) fn new(without_tool: Bytes) -> Option<Self> {
+        let Places { end, messages, tools, choice } = Places::new(&without_tool)?;
         let tool = match &tools {
             Tools::Missing => Change::new(end..end, format!(",\"tools\":[{DEFINITION}]")),
             Tools::Null(place) => Change::new(place.clone(), format!("[{DEFINITION}]")),
@@ -57,7 +57,7 @@ impl Offer {
             (_, Some(place)) => Some(Change::new(place, "\"none\"")),
             (_, None) => Some(Change::new(end..end, ",\"tool_choice\":\"none\"")),
         };
-        Some(Self { plain, tool, not_to_be_called, messages, tool_rounds: Vec::new() })
+        Some(Self { without_tool, tool, not_to_be_called, messages, tool_rounds: Vec::new() })
     }
 
     /// The body to send. Where the tool is forbidden it is still there, so that the provider's cache holds, unless the client has
@@ -71,7 +71,7 @@ impl Offer {
             }
             (ToolChoice::Forbidden, None) => {}
         }
-        changed(&self.plain, changes).into()
+        changed(&self.without_tool, changes).into()
     }
 
     /// Adds a message that calls the tool, and the result of each of its calls.

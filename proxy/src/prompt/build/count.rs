@@ -22,16 +22,16 @@ impl<M: PromptMemory> Draft<'_, M> {
             if edits.dropped.contains(&index) {
                 continue;
             }
-            let plain = tokens.messages.get(index).copied().unwrap_or_default();
+            let alone = tokens.messages.get(index).copied().unwrap_or_default();
             if let Some(text) = edits.replaced.get(&index) {
                 total += self.tokens_of(index, text)?;
                 continue;
             }
             total += match edits.blocks.get(&index) {
-                None => plain,
+                None => alone,
                 Some(block) => {
                     self.prepared.deadline.check()?;
-                    let Some(longer) = self.longer(message, plain, block)? else {
+                    let Some(longer) = self.longer(message, alone, block)? else {
                         return Ok(None);
                     };
                     longer
@@ -76,11 +76,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tokens of a message, which has `plain` tokens alone, with the block that is put into it. A long message is not counted once more
+    /// Tokens of a message, which has `alone` tokens by itself, with the block that is put into it. A long message is not counted once more
     /// for that.
-    fn longer(&self, message: &Message, plain: usize, block: &str) -> Result<Option<usize>, MemoryError> {
+    fn longer(&self, message: &Message, alone: usize, block: &str) -> Result<Option<usize>, MemoryError> {
         if message.range.len() > COUNTED_AGAIN && message.takes_blocks() {
-            return Ok(Some(plain + self.text(block)? + self.text(SEPARATOR)?));
+            return Ok(Some(alone + self.text(block)? + self.text(SEPARATOR)?));
         }
         let Some(longer) = splice::injected(message, block) else {
             return Ok(None);

@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use mainpoint_store::Scope;
 
 use super::query::shown;
-use crate::conversation::scope::{Divider, Indivisible, Part, Sender};
+use crate::conversation::scope::{Divider, Indivisible, ScopePart, Sender};
 use crate::error::{MemoryError, ProxyError};
 use crate::http::identity::Identity;
 use crate::prompt::Planner;
@@ -103,9 +103,9 @@ impl<'a> Access<'a> {
     }
 
     /// Which part of a memory the headers name.
-    fn part(&self) -> Result<Part<'a>, ProxyError> {
+    fn part(&self) -> Result<ScopePart<'a>, ProxyError> {
         let callers = &self.planner.preparation.callers;
-        Ok(Part { project: callers.project(self.headers)?, user: callers.user(self.headers)? })
+        Ok(ScopePart { project: callers.project(self.headers)?, user: callers.user(self.headers)? })
     }
 
     /// Makes sure that every memory may be reached.
