@@ -28,7 +28,7 @@ use super::memories::MemoryArguments;
 use super::owner::Owner;
 use super::scopes::ensure_store;
 use crate::config::Config;
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
@@ -110,11 +110,11 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
-    let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(&preparation, caller, memory.scope.as_deref(), division);
+    let preparer = app::preparer(&config, &engine, &store).await?;
+    let owner = Owner::new(&preparer, caller, memory.scope.as_deref(), division);
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
-            let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
+            let import = Import { config: &config, engine: &engine, store: &store, preparer: &preparer, owner };
             match &export {
                 Some(export) => export.read(&import).await,
                 None => import.run(&history).await,
@@ -136,7 +136,7 @@ struct Import<'a> {
     config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
-    preparation: &'a Preparation,
+    preparer: &'a RequestPreparer,
     owner: Owner,
 }
 

@@ -11,7 +11,7 @@ use mainpoint_store::{Scope, Store};
 use super::CliError;
 use super::scopes::named_scope;
 use crate::config::{Config, IdentityFrom};
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::conversation::scope::{Caller, Indivisible, ScopeKey, ScopePart};
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity;
@@ -226,10 +226,10 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 
 impl Owner {
     /// The caller, or the scope that is `named`, as it is divided.
-    pub(super) fn new(preparation: &Preparation, caller: Caller, named: Option<&str>, division: Division) -> Self {
+    pub(super) fn new(preparer: &RequestPreparer, caller: Caller, named: Option<&str>, division: Division) -> Self {
         Self {
-            keys: Arc::clone(&preparation.keys),
-            callers: preparation.callers.clone(),
+            keys: Arc::clone(&preparer.keys),
+            callers: preparer.callers.clone(),
             whole: match named {
                 Some(name) => Whole::Named(name.to_owned()),
                 None => Whole::Caller(caller),

@@ -9,7 +9,7 @@ use mainpoint_store::PrefixId;
 use super::evictable::{Evictable, Shape};
 use crate::config::AttachmentPolicy;
 use crate::conversation::exchanges::CallPairs;
-use crate::conversation::prepare::Prepared;
+use crate::conversation::prepared_request::PreparedRequest;
 use crate::openai::oddity::Oddity;
 use crate::openai::request::Message;
 
@@ -36,7 +36,7 @@ pub(crate) struct LeadUp {
 
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
-    pub(crate) fn new(prepared: &'a Prepared) -> Self {
+    pub(crate) fn new(prepared: &'a PreparedRequest) -> Self {
         Self {
             messages: &prepared.request.messages,
             prefix_ids: &prepared.prefix_ids,

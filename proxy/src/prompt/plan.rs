@@ -18,7 +18,9 @@ use super::conversation_match::match_conversation;
 use super::recall_tool_context::RecallToolContext;
 use super::receipt::{EvictionNote, Receipt};
 use crate::config::{Mode, RecallReach, Storing};
-use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
+use crate::conversation::prepared_request::PreparedRequest;
+use crate::conversation::reply_slot::ReplySlot;
+use crate::conversation::request_preparer::RawRequest;
 use crate::conversation::scope::Sender;
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
@@ -155,7 +157,7 @@ impl Plan {
             body: self.body.clone(),
             time: context.time,
         };
-        let mut prepared = planner.preparation.run(raw, deadline).await;
+        let mut prepared = planner.preparer.prepare(raw, deadline).await;
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         if let Ok(Ok(prepared)) = &mut prepared
             && planner.memory.takes_turns()
@@ -210,7 +212,11 @@ impl Plan {
     }
 
     /// Notes what is to be stored of the request, whatever else becomes of it: the journal needs no reader.
-    async fn take_in(&mut self, memory: &impl PromptMemory, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
+    async fn take_in(
+        &mut self,
+        memory: &impl PromptMemory,
+        prepared: &Arc<PreparedRequest>,
+    ) -> Result<(), MemoryError> {
         if !memory.takes_turns() {
             return Ok(());
         }
@@ -234,7 +240,7 @@ impl Plan {
     }
 
     /// What a request is, before anything is done about it.
-    fn note(&mut self, prepared: &Prepared, budget: usize) {
+    fn note(&mut self, prepared: &PreparedRequest, budget: usize) {
         let tokens = prepared.tokens.total();
         self.scope = Some(prepared.scope.clone());
         self.estimated = EstimatedPrompt::new(prepared.tokenizer, &prepared.request, &prepared.tokens);
@@ -262,7 +268,7 @@ impl Plan {
         self.receipt.milliseconds.steps.merge(asked.steps);
     }
 
-    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
+    fn adopt<M>(&mut self, revision: Revision, prepared: &PreparedRequest, mode: Mode, planner: &Planner<M>) {
         let prices = self.receipt.cache.prices(planner.prices);
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();

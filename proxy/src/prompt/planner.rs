@@ -4,7 +4,7 @@
 
 use super::provider_cache::ProviderCache;
 use crate::config::{Config, MemoryConfig, Prices};
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::error::MemoryError;
 use crate::memory::Memory;
 use crate::telemetry::logs::OncePerMinute;
@@ -15,7 +15,7 @@ pub(crate) struct Planner<M = Memory> {
     /// What is remembered.
     pub(crate) memory: M,
     /// What computes without waiting.
-    pub(crate) preparation: Preparation,
+    pub(crate) preparer: RequestPreparer,
     /// Budgets and limits.
     pub(crate) config: MemoryConfig,
     /// What a provider charges.
@@ -27,11 +27,11 @@ pub(crate) struct Planner<M = Memory> {
 
 impl<M> Planner<M> {
     /// Puts the parts together.
-    pub(crate) fn new(memory: M, preparation: Preparation, config: &Config) -> Self {
+    pub(crate) fn new(memory: M, preparer: RequestPreparer, config: &Config) -> Self {
         let prices = config.prices.of_upstream(config.upstream.url.as_ref());
         Self {
             memory,
-            preparation,
+            preparer,
             config: config.memory.clone(),
             prices,
             cache: ProviderCache::new(prices.cache_lifetime),

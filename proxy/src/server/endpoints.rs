@@ -69,7 +69,7 @@ pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>)
         Some(scope) => scope,
         None => {
             let identity = shared.identities.of(headers, uri, request.extensions()).ok_or_else(missing)?;
-            planner.preparation.key_scope(Sender { headers, identity: &identity }).map_err(|_| missing())?
+            planner.preparer.key_scope(Sender { headers, identity: &identity }).map_err(|_| missing())?
         }
     };
     let id: Uuid = id.parse().map_err(|_| missing())?;

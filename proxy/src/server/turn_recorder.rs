@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::observed::{AcknowledgementFuture, ReplyListener};
-use crate::conversation::prepare::ReplySlot;
+use crate::conversation::reply_slot::ReplySlot;
 use crate::memory::{Acknowledgement, IncomingTurns};
 use crate::openai::reply::Verdict;
 use crate::openai::tokens::EstimatedPrompt;
@@ -61,7 +61,7 @@ impl ReplyListener for TurnRecorder {
 
     fn told_tokens(&mut self, tokens: u64) {
         if let (Some(planner), Some(prompt)) = (self.shared.planner.get(), self.estimated.take()) {
-            planner.preparation.counter.learn(&prompt, tokens);
+            planner.preparer.counter.learn(&prompt, tokens);
         }
     }
 

@@ -74,8 +74,8 @@ impl LocalMemory {
             let Some(caller) = caller else {
                 return choose_scope(arguments.scope.as_deref(), &store).await;
             };
-            let preparation = app::preparation(config, &engine, &store).await?;
-            let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), division);
+            let preparer = app::preparer(config, &engine, &store).await?;
+            let owner = Owner::new(&preparer, caller, arguments.scope.as_deref(), division);
             owner.scope(None).map(Some).map_err(CliError::Argument)
         };
         match found.await {

@@ -52,7 +52,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             return Ok(0);
         };
         self.prepared.deadline.check()?;
-        let tokens = self.planner.preparation.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
+        let tokens = self.planner.preparer.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
         self.replaced_tokens().insert(index, tokens);
         Ok(tokens)
     }
@@ -85,7 +85,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let Some(longer) = splice::injected(message, block) else {
             return Ok(None);
         };
-        let counter = &self.planner.preparation.counter;
+        let counter = &self.planner.preparer.counter;
         counter.message(self.prepared.tokenizer, &longer).map(Some)
     }
 
@@ -96,7 +96,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     }
 
     pub(super) fn text(&self, text: &str) -> Result<usize, MemoryError> {
-        Ok(self.planner.preparation.counter.text(self.prepared.tokenizer, text)?)
+        Ok(self.planner.preparer.counter.text(self.prepared.tokenizer, text)?)
     }
 }
 

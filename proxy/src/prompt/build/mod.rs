@@ -30,7 +30,7 @@ use super::pack::Source;
 use super::provider_cache::CacheState;
 use super::recall_tool_context::RecallToolContext;
 use crate::config::{Mode, RecallReach, Storing};
-use crate::conversation::prepare::Prepared;
+use crate::conversation::prepared_request::PreparedRequest;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::recall_tool::{self, Offer, ToolChoice};
@@ -102,7 +102,7 @@ pub(crate) struct RequestOptions {
 /// When the engine, the store or a tokenizer fails.
 pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
-    prepared: &Prepared,
+    prepared: &PreparedRequest,
     options: RequestOptions,
 ) -> Result<Revised, MemoryError> {
     let budget = planner.config.budget_tokens;
@@ -162,7 +162,7 @@ enum Attempt {
 struct Draft<'a, M> {
     planner: &'a Planner<M>,
     options: RequestOptions,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedRequest,
     /// Index of the last user message.
     question: usize,
     /// How far the prompt may be cut.
@@ -298,14 +298,14 @@ impl<M: PromptMemory> Draft<'_, M> {
 }
 
 /// What earlier requests recorded for the messages of this one.
-fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
+fn recorded(prepared: &PreparedRequest, entries: &[LedgerEntry]) -> Recorded {
     let spoken: Vec<(usize, TurnId)> =
         prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
     let mut recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, entries);
     // A block is known by the number that it has for what its message says now.
     for index in prepared.restated() {
-        if let Some(text) = recorded.blocks.get_mut(index).and_then(|block| block.text.as_mut())
-            && let Some(anew) = prepared.seal(*index).memory_anew(text)
+        if let Some(text) = recorded.blocks.get_mut(&index).and_then(|block| block.text.as_mut())
+            && let Some(anew) = prepared.seal(index).memory_anew(text)
         {
             *text = anew;
         }
@@ -322,16 +322,20 @@ fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
 }
 
 /// Tokens of the tool that a rewritten prompt offers; 0 where it can offer none.
-fn tool_tokens<M>(planner: &Planner<M>, prepared: &Prepared) -> Result<usize, MemoryError> {
+fn tool_tokens<M>(planner: &Planner<M>, prepared: &PreparedRequest) -> Result<usize, MemoryError> {
     let ChatRequest { surface, body, .. } = &prepared.request;
     if *surface != Surface::ChatCompletions || !recall_tool::takes_offer(body) {
         return Ok(0);
     }
-    Ok(planner.preparation.counter.text(prepared.tokenizer, recall_tool::DEFINITION)?)
+    Ok(planner.preparer.counter.text(prepared.tokenizer, recall_tool::DEFINITION)?)
 }
 
 /// What leaves and what is put in: blocks at the tails of the messages that stay and take them.
-pub(crate) fn edits(prepared: &Prepared, dropped: &BTreeSet<usize>, blocks: &BTreeMap<usize, BlockRecord>) -> Edits {
+pub(crate) fn edits(
+    prepared: &PreparedRequest,
+    dropped: &BTreeSet<usize>,
+    blocks: &BTreeMap<usize, BlockRecord>,
+) -> Edits {
     let messages = &prepared.request.messages;
     let takes_blocks =
         |index: &usize| !dropped.contains(index) && messages.get(*index).is_some_and(Message::takes_blocks);

@@ -148,7 +148,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         for point in points {
             by_turn.entry(point.turn).or_default().push(point);
         }
-        let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
+        let count = |text: &str| self.planner.preparer.counter.text(self.prepared.tokenizer, text);
         let (mut found, mut freed) = (BTreeMap::new(), 0);
         for result in long {
             self.prepared.deadline.check()?;
