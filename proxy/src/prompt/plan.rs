@@ -124,24 +124,28 @@ impl Plan {
             receipt: Receipt::default(),
         }
     }
+}
 
+impl<M: PromptMemory> Planner<M> {
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn make<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
+    pub(crate) async fn plan(&self, context: RequestContext<'_>, body: Bytes) -> Plan {
         let started = Instant::now();
-        let mut plan = Self::passthrough(body);
-        let deadline = Deadline::after(planner.config.deadline);
+        let mut plan = Plan::passthrough(body);
+        let deadline = Deadline::after(self.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
         let _abandon = deadline.abandon_on_drop();
-        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, context, &deadline)).await;
+        let result = tokio::time::timeout(self.config.deadline, plan.fill(self, context, &deadline)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
-            planner.report(&error);
+            self.report(&error);
             plan.outcome = PlanOutcome::FailedOpen;
             plan.receipt.failure = Some(error.label());
         }
         plan.receipt.milliseconds.memory = milliseconds(started.elapsed());
         plan
     }
+}
 
+impl Plan {
     /// What the request is, and which of its turns are to be stored, is noted at once and stays whatever fails later. What is forwarded
     /// changes in one step at the end, so that a deadline that passes in between leaves the original bytes.
     async fn fill<M: PromptMemory>(

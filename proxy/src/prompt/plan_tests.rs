@@ -70,7 +70,7 @@ impl Case {
             sender,
             time,
         };
-        Plan::make(&self.planner, context, self.body.clone()).await
+        self.planner.plan(context, self.body.clone()).await
     }
 
     /// Has answers say that the prompt has `ratio` times the tokens that we count.

@@ -1,6 +1,6 @@
 //! What prompts are planned with: a memory, and the settings that hold for all requests.
 //!
-//! It must not know how a prompt is planned or built.
+//! It must not know how a prompt is planned, which [`super::plan`] does, or built.
 
 use super::provider_cache::ProviderCache;
 use crate::config::{Config, MemoryConfig, Prices};
@@ -10,7 +10,7 @@ use crate::memory::Memory;
 use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
 
-/// Plans prompts. One per process.
+/// Plans prompts ([`Planner::plan`]). One per process.
 pub(crate) struct Planner<M = Memory> {
     /// What is remembered.
     pub(crate) memory: M,

@@ -212,7 +212,7 @@ async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body:
     match tokio::time::timeout(planner.config.deadline, decoding).await {
         Ok(Ok(decompressed)) => {
             let _passing = planner.memory.in_flight();
-            let plan = Plan::make(planner, context, decompressed).await;
+            let plan = planner.plan(context, decompressed).await;
             match plan.outcome {
                 PlanOutcome::Rewritten => plan,
                 PlanOutcome::Passthrough | PlanOutcome::FailedOpen => Plan { body, ..plan },
