@@ -13,7 +13,7 @@ use mainpoint_store::Scope;
 
 use super::Planner;
 use super::blocking::block_in_place_if_large;
-use super::build::{Asked, RequestOptions, Revised, Revision, revise};
+use super::build::{BuildResult, RecallNotes, RequestOptions, RewrittenPrompt, build_prompt};
 use super::conversation_match::match_conversation;
 use super::recall_tool_context::RecallToolContext;
 use super::receipt::{EvictionNote, Receipt};
@@ -200,13 +200,13 @@ impl Plan {
         let cache = planner.cache.visit(&prepared.prefix_ids, context.time);
         self.receipt.cache = cache;
         let options = RequestOptions { mode: context.mode, reach: context.reach, storing, cache };
-        let revised = revise(planner, &prepared, options).await;
+        let built = build_prompt(planner, &prepared, options).await;
         block_in_place_if_large(size, move || {
-            let Revised { revision, asked, unread_turns } = revised?;
+            let BuildResult { prompt, recall, unread_turns } = built?;
             self.receipt.unread_turns = unread_turns;
-            self.note_asked(asked, context.mode);
-            match revision {
-                Some(revision) => self.adopt(revision, &prepared, context.mode, planner),
+            self.note_recall(recall, context.mode);
+            match prompt {
+                Some(prompt) => self.adopt(prompt, &prepared, context.mode, planner),
                 None => self.reason = (unread_turns > 0).then_some(Reason::UnreadTurns),
             }
             metrics::over_budget(self.receipt.over_budget.into());
@@ -265,47 +265,47 @@ impl Plan {
     }
 
     /// What came of asking the memory, whether or not the prompt is another one for it.
-    fn note_asked(&mut self, asked: Asked, mode: Mode) {
-        self.abstains = asked.abstained && mode == Mode::On;
-        self.receipt.abstained = asked.abstained;
-        self.receipt.milliseconds.recall = milliseconds(asked.recall);
-        self.receipt.milliseconds.steps.merge(asked.steps);
+    fn note_recall(&mut self, recall: RecallNotes, mode: Mode) {
+        self.abstains = recall.abstained && mode == Mode::On;
+        self.receipt.abstained = recall.abstained;
+        self.receipt.milliseconds.recall = milliseconds(recall.time);
+        self.receipt.milliseconds.steps.merge(recall.steps);
     }
 
-    fn adopt<M>(&mut self, revision: Revision, prepared: &PreparedRequest, mode: Mode, planner: &Planner<M>) {
+    fn adopt<M>(&mut self, prompt: RewrittenPrompt, prepared: &PreparedRequest, mode: Mode, planner: &Planner<M>) {
         let prices = self.receipt.cache.prices(planner.prices);
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
         let receipt = &mut self.receipt;
-        receipt.tokens_would_forward = Some(revision.tokens);
-        receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
+        receipt.tokens_would_forward = Some(prompt.tokens);
+        receipt.tokens_saved = Some(came.saturating_sub(prompt.tokens));
         receipt.price_in = Some(prices.prompt(came, fresh));
-        let added = revision.tokens.saturating_sub(came);
-        let anew = revision.balance.map_or(fresh + added, |balance| revision.tokens.saturating_sub(balance.kept));
-        receipt.price_forwarded = Some(prices.prompt(revision.tokens, anew));
-        receipt.messages_dropped = revision.dropped;
-        receipt.results_shortened = revision.shortened;
+        let added = prompt.tokens.saturating_sub(came);
+        let anew = prompt.balance.map_or(fresh + added, |balance| prompt.tokens.saturating_sub(balance.kept));
+        receipt.price_forwarded = Some(prices.prompt(prompt.tokens, anew));
+        receipt.messages_dropped = prompt.dropped;
+        receipt.results_shortened = prompt.shortened;
         // What this request shortens it shortens in the place of an eviction.
-        let evicts = revision.balance.is_some() && revision.freshly_shortened == 0;
-        let own = revision.balance.filter(|_| evicts);
-        receipt.over_budget = revision.tokens > planner.config.budget_tokens;
-        receipt.eviction = (revision.dropped > 0).then(|| EvictionNote {
+        let evicts = prompt.balance.is_some() && prompt.freshly_shortened == 0;
+        let own = prompt.balance.filter(|_| evicts);
+        receipt.over_budget = prompt.tokens > planner.config.budget_tokens;
+        receipt.eviction = (prompt.dropped > 0).then(|| EvictionNote {
             is_new: evicts,
-            messages_dropped: revision.dropped,
+            messages_dropped: prompt.dropped,
             cost: own.map(|balance| balance.cost),
             saving_per_turn: own.map(|balance| balance.saving_per_turn),
         });
-        receipt.memories = revision.sources;
+        receipt.memories = prompt.sources;
         if mode == Mode::On {
-            receipt.tokens_forwarded = Some(revision.tokens);
+            receipt.tokens_forwarded = Some(prompt.tokens);
             if let Some(estimated) = &mut self.estimated {
-                estimated.tokens = revision.tokens;
+                estimated.tokens = prompt.tokens;
             }
             self.memories = receipt.memories.len();
             self.evicts = evicts;
-            self.shortens = revision.freshly_shortened;
-            self.body = revision.body;
-            self.recall_tool_context = revision.recall_tool_context;
+            self.shortens = prompt.freshly_shortened;
+            self.body = prompt.body;
+            self.recall_tool_context = prompt.recall_tool_context;
             self.outcome = PlanOutcome::Rewritten;
         }
     }
