@@ -8,7 +8,7 @@ pub mod features;
 mod ingest;
 mod inquiry;
 mod main_point;
-pub mod profile;
+pub mod ranking_data;
 pub mod recall;
 mod script;
 mod secrets;

@@ -53,7 +53,7 @@ fn main_point(turn: &Turn, span: std::ops::Range<u32>) -> Point {
         spans: vec![Span { start: span.start, end: span.end, salience: 1.0 }],
         text: turn.text.clone(),
         vector: Vec::new(),
-        features: Vec::new(),
+        ranking_data: Vec::new(),
     }
 }
 

@@ -79,7 +79,7 @@ async fn points_of_a_conversation_come_in_its_order_and_not_more_than_asked_for(
     let chain = Within::Turns(vec![id(2), id(0)]);
     let points = store.points(&scope, &chain, 10).await.unwrap();
     assert_eq!(points.iter().map(|point| point.turn).collect::<Vec<_>>(), [id(2), id(0)]);
-    assert_eq!(points[0].features, id(2).0);
+    assert_eq!(points[0].ranking_data, id(2).0);
     assert_eq!(store.points(&scope, &Within::Scope, 2).await.unwrap().len(), 2);
     assert_eq!(store.points(&scope, &Within::Scope, 0).await.unwrap(), []);
     assert_eq!(store.points(&scope, &Within::Turns(vec![]), 10).await.unwrap(), []);

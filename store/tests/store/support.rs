@@ -98,7 +98,7 @@ pub(crate) fn point(turn: &Turn, vector: [f32; WIDTH]) -> Point {
         spans: vec![Span { start: 0, end, salience: 1.0 }],
         text: turn.text.clone(),
         vector: vector.to_vec(),
-        features: turn.id.0.to_vec(),
+        ranking_data: turn.id.0.to_vec(),
     }
 }
 

@@ -90,7 +90,7 @@ mod tests {
             spans: spans.collect(),
             text: text.to_owned(),
             vector: vec![],
-            features: vec![],
+            ranking_data: vec![],
         }
     }
 
