@@ -3,6 +3,7 @@
 //! This crate is responsible for measuring the product with its own parts: it reads data files,
 //! runs engine, store and the started program, and reports. Nothing of the product may know it.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests fail loudly"))]
 
 pub mod answers;

@@ -2,6 +2,8 @@
 //!
 //! It must not know how anything is measured; every benchmark says itself what may be asked of it.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

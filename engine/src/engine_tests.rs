@@ -145,6 +145,24 @@ async fn a_question_of_any_length_is_prepared() {
 }
 
 #[tokio::test]
+async fn of_a_long_question_the_beginning_and_the_end_are_read_and_no_more() {
+    let engine = Engine::start(&engine()).unwrap();
+    let asked = async |beginning: &str, sentences: usize, end: &str| {
+        let rest = "Nobody said a word about that in all these years. ".repeat(sentences);
+        engine.question(&format!("{beginning} {rest}{end}")).await.unwrap()
+    };
+    let question = asked("Where does the zebra sleep?", 100, "Tell me.").await;
+    assert!(question.codes.tokens() <= 128, "{} tokens", question.codes.tokens());
+    let longer = asked("Where does the zebra sleep?", 5000, "Tell me.").await;
+    assert!(cosine(&question.vector, &longer.vector) > 0.999, "what lies between is not read");
+    for other in [asked("What did the carpenter cost?", 100, "Tell me.").await, asked("", 100, "Tell me.").await] {
+        assert!(cosine(&question.vector, &other.vector) < 0.999, "the beginning is read");
+    }
+    let other = asked("Where does the zebra sleep?", 100, "Was it cheap?").await;
+    assert!(cosine(&question.vector, &other.vector) < 0.999, "the end is read");
+}
+
+#[tokio::test]
 async fn stopped_parts_are_reported_and_dead() {
     let engine = Engine::start(&engine()).unwrap();
     engine.stop_questions();

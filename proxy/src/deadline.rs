@@ -44,6 +44,20 @@ impl Deadline {
         if self.is_over() { Err(MemoryError::Deadline) } else { Ok(()) }
     }
 
+    /// Waits for work until the deadline, which the work itself need not ask about.
+    ///
+    /// # Errors
+    /// [`MemoryError::Deadline`] when the deadline passes first.
+    pub(crate) async fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T, MemoryError> {
+        match self.until {
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                tokio::time::timeout(left, work).await.map_err(|_| MemoryError::Deadline)
+            }
+            None => Ok(work.await),
+        }
+    }
+
     /// Whether it has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
@@ -69,5 +83,15 @@ mod tests {
         assert!(copy.check().is_ok() && Deadline::none().check().is_ok());
         drop(abandon);
         assert!(copy.is_over());
+    }
+
+    #[tokio::test]
+    async fn what_is_waited_for_one_after_the_other_shares_the_time() {
+        let deadline = Deadline::after(Duration::from_millis(20));
+        let first = deadline.wait_for(std::future::pending::<()>()).await;
+        assert!(matches!(first, Err(MemoryError::Deadline)));
+        let second = deadline.wait_for(std::future::pending::<()>()).await;
+        assert!(matches!(second, Err(MemoryError::Deadline)) && deadline.is_over());
+        assert!(matches!(Deadline::none().wait_for(std::future::ready(1)).await, Ok(1)));
     }
 }

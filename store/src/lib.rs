@@ -7,8 +7,9 @@
 //!
 //! # The life of a turn
 //!
-//! 1. [`Store::accept`] puts the turn into the journal (redb, fsynced). From here it survives a crash; after one it
-//!    comes back from [`Store::waiting`], page by page, or all at once from [`Store::unread`].
+//! 1. [`Store::accept_said`] puts the turn into the journal (redb, fsynced), and where it was said into its place in a conversation
+//!    ([`Store::accept`] does without a place). From here it survives a crash; after one it comes back from [`Store::waiting`], page
+//!    by page, or all at once from [`Store::unread`].
 //! 2. [`Store::complete`] puts its main points beside it (fsynced). The turn now counts as read.
 //! 3. The flush task writes everything completed into LanceDB in one batch, makes the file system durable and only
 //!    then trims the journal. A crash anywhere in between is harmless: a flush skips rows that LanceDB already has.

@@ -3,6 +3,7 @@
 //! It knows the product only from outside, as a user does: its command line, its files and what travels over its sockets.
 //! It must not use the product's own crates, or a test could agree with a defect.
 
+#![forbid(unsafe_code)]
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken test set-up must stop the test with a message")]
 
 pub mod answer;

@@ -2,6 +2,7 @@
 //!
 //! It must not know what passes give.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -63,8 +64,9 @@ const PASSAGE_TOKENS: usize = 320;
 pub(crate) const LEAST_PASSAGE_TOKENS: usize = 32;
 /// Tokens of a speaker's name and the colon behind it; a longer one is cut.
 const SPEAKER_TOKENS: usize = 24;
-/// Tokens of the longest question; of a longer one the end is read.
-const QUESTION_TOKENS: usize = 254;
+/// Tokens of the longest question; of a longer one as many of the beginning as of the end are read, so that none takes
+/// much longer than others.
+const QUESTION_TOKENS: usize = 128;
 /// Few words have more than 16 bytes a token.
 const QUESTION_BYTES: usize = 16 * QUESTION_TOKENS;
 /// Tokens that may hang together without a space between them before they are cut.
@@ -138,17 +140,16 @@ impl InputBuilder {
         TurnInput { passages: passages.collect(), tokens: tokens.len() }
     }
 
-    /// A question: as much of its end as is read.
+    /// A question: as much of its beginning and its end as is read.
     pub(crate) fn question(&self, text: &str) -> EncoderInput {
         let shared = &self.shared;
-        let mut from = text.len().saturating_sub(QUESTION_BYTES);
-        while !text.is_char_boundary(from) {
-            from += 1;
+        let text = ends(text, QUESTION_BYTES);
+        let mut tokens = shared.vocabulary.tokens(&text);
+        if tokens.len() > QUESTION_TOKENS {
+            let half = QUESTION_TOKENS / 2;
+            tokens.drain(half..tokens.len() - half);
         }
-        let text = &text[from..];
-        let tokens = shared.vocabulary.tokens(text);
-        let last = &tokens[tokens.len().saturating_sub(QUESTION_TOKENS)..];
-        self.input(&shared.question_prompt, text, last, 0..text.len(), 0)
+        self.input(&shared.question_prompt, &text, &tokens, 0..text.len(), 0)
     }
 
     /// What stands in front of a passage: the prompt and who speaks. Who speaks is half of what a question asks for.
@@ -213,6 +214,16 @@ impl EncoderInput {
                 .collect(),
         }
     }
+}
+
+/// A text, or of one with more than `most` bytes its beginning and its end.
+fn ends(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let beginning = &text[..text.floor_char_boundary(most / 2)];
+    let end = &text[text.ceil_char_boundary(text.len() - most / 2)..];
+    Cow::Owned(format!("{beginning}\n{end}"))
 }
 
 /// The tokens that begin in a range of the text.

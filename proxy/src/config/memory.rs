@@ -32,7 +32,7 @@ section! {
         #[serde(with = "Whole::<0, 10_000_000>")]
         memory_tokens: usize = 0,
         /// How likely it must be that a turn answers the question, of everything that was compared with it, for every thousand tokens
-        /// that its quote takes; for a message of over 160 bytes in proportion to its length.
+        /// that its quote takes; for a question of over 160 bytes in proportion to its length.
         #[serde(deserialize_with = "relevance")]
         least_relevance: f32 = 0.1,
         /// Most candidates of the search by words; of each other search in proportion.

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationId, ConversationMatch, ConversationView, PlainTurn, SaidTurn, TurnId, TurnPlace};
+use mainpoint_store::{
+    ConversationId, ConversationMatch, ConversationView, PlainTurn, SaidTurn, Turn, TurnId, TurnPlace,
+};
 
 /// What the memory says of the conversation of a request.
 pub(super) struct MatchedConversation {
@@ -13,16 +15,31 @@ pub(super) struct MatchedConversation {
     conversation_match: ConversationMatch,
     /// Indices of the messages that count with the words of a turn that they say again.
     pub(super) restated: BTreeSet<usize>,
-    /// What the request says plainly of what was sent with more around it.
+    /// The known turns that were sent with documents around them and that the request has in their plain form.
     pub(super) plain: Vec<PlainTurn>,
-    /// When that was said, by the places of those messages among the spoken ones.
-    pub(super) plain_times: BTreeMap<usize, DateTime<Utc>>,
+    /// Where and when these were sent first, by the places of their messages among the spoken ones.
+    pub(super) first_sent: BTreeMap<usize, FirstSent>,
+}
+
+/// Where and when something was sent first that a request says plainly.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstSent {
+    pub(super) conversation: ConversationId,
+    pub(super) position: u32,
+    pub(super) time: DateTime<Utc>,
+}
+
+impl FirstSent {
+    /// Where and when this turn was sent.
+    pub(super) fn new(turn: &Turn) -> Self {
+        Self { conversation: turn.conversation, position: turn.position, time: turn.time }
+    }
 }
 
 impl MatchedConversation {
     /// The conversation of a request that says nothing of it again.
     pub(super) fn new(conversation_match: ConversationMatch) -> Self {
-        Self { conversation_match, restated: BTreeSet::new(), plain: Vec::new(), plain_times: BTreeMap::new() }
+        Self { conversation_match, restated: BTreeSet::new(), plain: Vec::new(), first_sent: BTreeMap::new() }
     }
 
     /// Where what is new follows; `None` where the request begins a conversation.
@@ -47,9 +64,9 @@ impl MatchedConversation {
         (before + at).saturating_sub(self.conversation_match.known)
     }
 
-    /// When the turn at this place was said, where it says plainly what was sent with more around it.
-    pub(super) fn plain_time(&self, at: usize) -> Option<DateTime<Utc>> {
-        self.plain_times.get(&at).copied()
+    /// Where and when the turn at this place was sent first, where it is the plain form of a known turn.
+    pub(super) fn first_sent(&self, at: usize) -> Option<FirstSent> {
+        self.first_sent.get(&at).copied()
     }
 
     /// The conversation up to what is new of these turns of the request, which is said `now`.

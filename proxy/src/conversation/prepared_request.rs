@@ -13,7 +13,7 @@ use mainpoint_store::{
 use super::chain::Chain;
 use super::echo;
 use super::exchanges::CallPairs;
-use super::matched_conversation::MatchedConversation;
+use super::matched_conversation::{FirstSent, MatchedConversation};
 use super::reply_slot::ReplySlot;
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
@@ -21,7 +21,10 @@ use crate::openai::block::Seal;
 use crate::openai::request::{ChatRequest, Message};
 use crate::openai::tokens::{RequestTokens, TokenCounter, Tokenizer};
 
-/// Everything known about a request: what only has to be computed, and what the memory says of its conversation once it was asked.
+/// Everything known about a request before its prompt is built. A
+/// [`RequestPreparer`](super::request_preparer::RequestPreparer) makes it of the request alone. Then the memory is
+/// asked for the conversation that the request goes on with: [`PreparedRequest::join`], [`PreparedRequest::restate`]
+/// and [`PreparedRequest::say_plainly`] note what it says.
 pub(crate) struct PreparedRequest {
     /// The parsed request.
     pub(crate) request: ChatRequest,
@@ -103,15 +106,18 @@ impl PreparedRequest {
     pub(crate) fn turn(&self, at: usize) -> Option<Turn> {
         let index = *self.spoken.get(at)?;
         let message = self.request.messages.get(index)?;
+        let now = || FirstSent { conversation: self.conversation(), position: self.position(at), time: self.time };
+        let first_sent = self.matched.as_ref().and_then(|matched| matched.first_sent(at));
+        let FirstSent { conversation, position, time } = first_sent.unwrap_or_else(now);
         Some(Turn {
             id: self.turn_id(at)?,
             parent: at.checked_sub(1).and_then(|before| self.turn_id(before)),
-            conversation: self.conversation(),
+            conversation,
             scope: self.scope.clone(),
-            position: self.position(at),
+            position,
             role: message.role.to_owned(),
             text: message.text(),
-            time: self.matched.as_ref().and_then(|matched| matched.plain_time(at)).unwrap_or(self.time),
+            time,
             tokens: self.tokens.messages.get(index).map_or(0, |tokens| u32::try_from(*tokens).unwrap_or(u32::MAX)),
         })
     }
@@ -143,8 +149,9 @@ impl PreparedRequest {
         self.matched = Some(MatchedConversation::new(matched));
     }
 
-    /// The messages `spoken[at]` say what these turns said. They are those turns, and the prompt up to each message from there on
-    /// has the name that it had with them: what was recorded for it then holds.
+    /// Notes that the message `spoken[at]` says in other words what a known turn said, for each of these places. The
+    /// message counts as that turn. The prefix ids from there on are those that the prompt had with that turn's words,
+    /// so that the ledger's entries for them hold.
     pub(crate) fn restate(&mut self, restated: BTreeMap<usize, Turn>) {
         let chain = Chain::new(&self.scope);
         let mut known = BTreeMap::new();
@@ -164,17 +171,19 @@ impl PreparedRequest {
         }
     }
 
-    /// Notes which messages `spoken[at]` say plainly what these turns were sent with more around it. They were said then.
+    /// Notes that the message `spoken[at]` is the plain form of a known turn, which was sent with documents or
+    /// instructions around it, for each of these places. The message was said where and when that turn was.
     pub(crate) fn say_plainly(&mut self, said: Vec<(usize, Turn)>) {
-        let plain_times = said.iter().map(|(at, wrapped)| (*at, wrapped.time)).collect();
+        let first_sent = said.iter().map(|(at, wrapped)| (*at, FirstSent::new(wrapped))).collect();
         let plain = |(at, wrapped): (usize, Turn)| Some(PlainTurn { wrapped: wrapped.id, turn: self.turn_id(at)? });
         let plain = said.into_iter().filter_map(plain).collect();
         if let Some(matched) = &mut self.matched {
-            (matched.plain, matched.plain_times) = (plain, plain_times);
+            (matched.plain, matched.first_sent) = (plain, first_sent);
         }
     }
 
-    /// Indices of the messages that say a known turn again in other words: what was recorded for them belongs to the turn's words.
+    /// Indices of the messages that say a known turn in other words ([`PreparedRequest::restate`]). The ledger's
+    /// entries for such a message were made for the words of that turn, not for those that the message has now.
     pub(crate) fn restated(&self) -> impl Iterator<Item = usize> {
         self.matched.iter().flat_map(|matched| matched.restated.iter().copied())
     }

@@ -1,7 +1,9 @@
-//! The part of the memory path that only computes: it parses a request, says whose memory it may see, and has its turns named and its
-//! tokens counted.
+//! The part of the memory path that only computes: it parses a request, says whose memory it may see, and has its turns
+//! named and its tokens counted.
 //!
-//! It changes nothing, takes time in proportion to the request, and ends at the request's deadline. It must not know the memory.
+//! The work waits for nothing, so that it can run on a blocking thread ([`RequestPreparer::prepare`] waits for one),
+//! and it changes nothing outside of the [`PreparedRequest`] that it makes. It takes time in proportion to the request,
+//! and ends at the request's deadline. It must not know the memory.
 
 use std::sync::{Arc, LazyLock};
 

@@ -164,8 +164,8 @@ pub(crate) struct Sender<'a> {
     pub(crate) identity: &'a Identity,
 }
 
-/// Which part of a caller's memory a request is about: a project's, and in there a user's. Without either it is the whole, of which
-/// parts are no part.
+/// Which part of a caller's memory a request is about: that of a project, of a user, or of a user within a project. Each is a memory
+/// of its own. A request that names neither has the caller's own memory, which holds nothing of its projects and users.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ScopePart<'a> {
     /// The project.

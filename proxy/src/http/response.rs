@@ -64,6 +64,14 @@ pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
     response
 }
 
+/// [`error_response`], which is told to the log as well when the failure is not the client's own.
+pub(crate) fn refused(error: &ProxyError) -> Response<Body> {
+    if error.refusal().status.is_server_error() {
+        tracing::warn!(error = %error, cause = ?std::error::Error::source(error), "refused");
+    }
+    error_response(error)
+}
+
 /// `{"error": {"message", "type", "param", "code"}}`.
 pub(crate) fn envelope(error: &ProxyError) -> Value {
     let refusal = error.refusal();

@@ -1,7 +1,7 @@
 //! What prompts ask of a memory, as a trait, so that they can be tried with another one; and how the memory on disk answers: within
 //! its limits, with secrets masked, repetitions of the question left out and newer turns put before what they replace.
 //!
-//! It must not know how anything is stored or found.
+//! It must not know how anything is stored, nor how turns are searched for and ranked.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -24,7 +24,8 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// Whether turns can be taken in at all.
     fn takes_turns(&self) -> bool;
 
-    /// The places of those of a conversation's turns that are to be taken in. Only looks.
+    /// The places in `turns` of those that are not known to be in the journal or read, and so are to be taken in. It waits for
+    /// nothing; what the store knows of the scope is loaded in the background meanwhile.
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize>;
 
     /// What a text is when it is stored: without its secrets.

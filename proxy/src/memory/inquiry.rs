@@ -42,8 +42,8 @@ pub(crate) struct InquiryFindings {
     pub(crate) floor: Floor,
     /// Turns of the scope that have been accepted and nobody has read.
     pub(crate) turns_waiting: usize,
-    /// The question's words.
-    asked: String,
+    /// The question's words, and those of what it asks.
+    asked: Vec<String>,
 }
 
 /// A turn that was found.
@@ -54,6 +54,9 @@ pub(crate) struct FoundTurn {
     pub(crate) reasons: Candidate,
     /// The turn.
     pub(crate) turn: Turn,
+    /// The turn that was sent, if this was said plainly after it had been sent with documents or instructions around
+    /// it.
+    pub(crate) sent_as: Option<TurnId>,
     /// The main point of its best passage, each span word for word.
     pub(crate) main_point: Vec<String>,
 }
@@ -93,12 +96,15 @@ impl Inquiry<'_> {
         drop(self.store.snapshot(scope, &Within::Scope).await?);
         let mut found = recall.run(question).await?.newest_first(&text, asked);
         found.turns.truncate(most);
+        let questions = found.questions(&text);
         let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
-        let points = self.store.points(scope, &Within::Turns(shown), MOST_POINTS).await?;
+        let points = self.store.points(scope, &Within::Turns(shown.clone()), MOST_POINTS).await?;
+        let plain = self.store.sent_as(scope, &shown).await?;
         let turns = found.turns.into_iter().zip(found.reasons);
-        let turns = turns.map(|(RecalledTurn { turn, score, .. }, reasons)| {
+        let turns = turns.map(|(RecalledTurn { turn, score, sent_as, .. }, reasons)| {
             let point = points.iter().find(|point| point.turn == turn.id);
-            FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
+            let sent_as = sent_as.or_else(|| plain.get(&turn.id).copied());
+            FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn, sent_as }
         });
         Ok(InquiryFindings {
             turns: turns.collect(),
@@ -108,7 +114,7 @@ impl Inquiry<'_> {
                 least_lead: self.small_talk.map_or(0.0, SmallTalk::least_lead),
             },
             turns_waiting: self.store.counts(scope).await?.waiting,
-            asked: words_of(&text),
+            asked: questions,
         })
     }
 }
@@ -117,7 +123,7 @@ impl InquiryFindings {
     /// Whether the proxy recalls what was found. Where nothing was found, or the question alone, there is nothing to recall, though
     /// nothing speaks against it.
     pub(crate) fn are_recalled(&self) -> bool {
-        let answers = |found: &FoundTurn| self.asked.is_empty() || words_of(&found.turn.text) != self.asked;
+        let answers = |found: &FoundTurn| !self.asked.contains(&words_of(&found.turn.text));
         self.turns.iter().any(answers) && self.evidence.is_enough(&self.floor)
     }
 
@@ -154,6 +160,7 @@ impl FoundTurn {
             "role": turn.role,
             "text": turn.text,
             "main_point": self.main_point,
+            "sent_as": self.sent_as.map(|turn| turn.to_string()),
         })
     }
 }
@@ -176,7 +183,8 @@ mod tests {
     #[test]
     fn a_found_turn_has_its_time_in_the_form_that_lists_have() {
         let turn = Turn { time: "2026-05-08T15:56:00.25+02:00".parse().unwrap(), ..turns::turn(0, "hello") };
-        let found = FoundTurn { score: 0.5, reasons: Candidate::default(), turn, main_point: Vec::new() };
+        let found =
+            FoundTurn { score: 0.5, reasons: Candidate::default(), turn, sent_as: None, main_point: Vec::new() };
         assert_eq!(found.describe()["time"], "2026-05-08T13:56:00.250Z");
     }
 
@@ -191,11 +199,13 @@ mod tests {
             score: 0.5,
             reasons: Candidate::default(),
             turn: turns::turn(0, text),
+            sent_as: None,
             main_point: Vec::new(),
         };
         let recalled = |texts: &[&str]| {
             let turns = texts.iter().map(|text| found(text)).collect();
-            InquiryFindings { turns, asked: words_of("Where is it?"), ..InquiryFindings::default() }.are_recalled()
+            InquiryFindings { turns, asked: vec![words_of("Where is it?")], ..InquiryFindings::default() }
+                .are_recalled()
         };
         assert!(!recalled(&["where is it"]));
         assert!(recalled(&["where is it", "Behind the mill."]));

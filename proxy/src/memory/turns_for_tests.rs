@@ -33,5 +33,14 @@ pub(crate) fn turn(position: u32, text: &str) -> Turn {
 
 /// `turn`, recalled as a whole.
 pub(crate) fn recalled(turn: Turn) -> RecalledTurn {
-    RecalledTurn { turn, passage: None, excerpts: Vec::new(), sentences: None, score: 1.0, sent_as: None, newer: None }
+    RecalledTurn {
+        turn,
+        passage: None,
+        excerpts: Vec::new(),
+        sentences: None,
+        score: 1.0,
+        sent_as: None,
+        newer: None,
+        asked_bytes: 0,
+    }
 }

@@ -36,12 +36,13 @@ pub(crate) struct Situation {
 /// A cut that may be made, and the prompt's tokens after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Index of the message at which it ends.
+    /// Index of the message that the eviction would be known by ([`Evictable::horizon`](super::evictable::Evictable::horizon) of
+    /// the last evictable that leaves).
     pub(crate) horizon: usize,
     /// Tokens that are left.
     pub(crate) after: usize,
-    /// Whether it ends among what is recent. What it frees may stand before that: what ended no later than an earlier eviction counts
-    /// towards the next cut.
+    /// Whether it ends with recent messages. The messages that leave with it may be older: those that an earlier eviction passed over,
+    /// because they could not leave then, leave with the next cut, wherever that ends.
     pub(crate) is_recent: bool,
 }
 

@@ -71,7 +71,8 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
 /// The eviction that holds for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrentEviction {
-    /// Index of the message at which it ended.
+    /// Index of the message whose prefix id the ledger knows the eviction by: the last one with such an id that has left, or the last
+    /// one of an exchange that stays, where the eviction ended with it.
     pub(crate) horizon: usize,
     /// What stayed before that.
     pub(crate) record: EvictionRecord,

@@ -1,6 +1,7 @@
 //! The prompt that is forwarded: the original one, or one that is built to fit its budget out of what stays and memories.
 //!
-//! [`plan`] prepares a request, fails open and says what became of it; [`build`] compares it with the budget and builds. It must not know sockets, servers or upstreams.
+//! [`plan`] prepares a request, fails open and says what became of it; [`build`] compares it with the budget and builds. It must not
+//! know sockets, servers or upstreams.
 
 #[cfg(test)]
 mod allocation_tests;

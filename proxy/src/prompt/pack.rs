@@ -38,7 +38,7 @@ pub(crate) struct Source {
 pub(crate) struct Place {
     /// Most tokens that they may take.
     pub(crate) room: usize,
-    /// How likely it must be that a turn answers, for every thousand tokens that its quote takes.
+    /// How likely it must be that a turn answers a short question, for every thousand tokens that its quote takes.
     pub(crate) least_relevance: f32,
     /// The seal of the message that their block goes into.
     pub(crate) seal: Seal,
@@ -113,7 +113,7 @@ pub(crate) fn pack(
 impl Place {
     /// Whether a quote of so many tokens is worth them.
     fn is_worth(&self, memory: &RecalledTurn, tokens: usize) -> bool {
-        memory.score * 1000.0 >= self.least_relevance * tokens as f32
+        memory.score * 1000.0 >= self.least_relevance * self_contained(memory.asked_bytes) * tokens as f32
     }
 }
 
@@ -189,6 +189,14 @@ impl Source {
     }
 }
 
+/// How many times more a quote has to be worth for a question of so many bytes than for a short one: a long one brings
+/// along what it is about.
+fn self_contained(question: usize) -> f32 {
+    (question as f32 / QUESTION_BYTES).max(1.0)
+}
+
+/// Bytes of a question that leans on what was said before, about forty tokens.
+const QUESTION_BYTES: f32 = 160.0;
 /// How many of the best memories may be quoted again.
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;

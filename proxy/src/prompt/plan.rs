@@ -127,15 +127,14 @@ impl Plan {
 }
 
 impl<M: PromptMemory> Planner<M> {
-    /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn plan(&self, context: RequestContext<'_>, body: Bytes) -> Plan {
+    /// Plans a request until `deadline`. Never fails: a failure is reported and leaves the original bytes.
+    pub(crate) async fn plan(&self, context: RequestContext<'_>, body: Bytes, deadline: &Deadline) -> Plan {
         let started = Instant::now();
         let mut plan = Plan::passthrough(body);
-        let deadline = Deadline::after(self.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
         let _abandon = deadline.abandon_on_drop();
-        let result = tokio::time::timeout(self.config.deadline, plan.fill(self, context, &deadline)).await;
-        if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
+        let result = deadline.wait_for(plan.fill(self, context, deadline)).await;
+        if let Err(error) = result.flatten() {
             self.report(&error);
             plan.outcome = PlanOutcome::FailedOpen;
             plan.receipt.failure = Some(error.label());
@@ -167,7 +166,7 @@ impl Plan {
             && planner.memory.takes_turns()
         {
             let started = Instant::now();
-            // Without it the request is as good as the first of its conversation, but nothing of it is put into one.
+            // If this fails, the prompt is built as that of a new conversation, and the request's turns get no places in any.
             if let Err(error) = match_conversation(&planner.memory, prepared).await {
                 planner.report(&error);
             }

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::conversation::request_preparer::RequestPreparer;
 use crate::http::identity::Identity;
 use crate::memory::{RecalledTurn, turns_for_tests as turns};
-use crate::openai::recall_tool::DEFINITION;
+use crate::openai::recall_tool::ToolReach;
 
 #[path = "lead_up_tests.rs"]
 mod lead_up;
@@ -61,6 +61,14 @@ impl Case {
     }
 
     async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
+        self.plan_with(mode, time, &Deadline::after(self.planner.config.deadline)).await
+    }
+
+    async fn plan_until(&self, deadline: &Deadline) -> Plan {
+        self.plan_with(Mode::On, DateTime::UNIX_EPOCH, deadline).await
+    }
+
+    async fn plan_with(&self, mode: Mode, time: DateTime<Utc>, deadline: &Deadline) -> Plan {
         let sender = Sender { headers: &HeaderMap::new(), identity: &Identity::of_headers() };
         let context = RequestContext {
             surface: Surface::ChatCompletions,
@@ -70,7 +78,7 @@ impl Case {
             sender,
             time,
         };
-        self.planner.plan(context, self.body.clone()).await
+        self.planner.plan(context, self.body.clone(), deadline).await
     }
 
     /// Has answers say that the prompt has `ratio` times the tokens that we count.
@@ -146,7 +154,7 @@ async fn a_rewritten_prompt_offers_the_tool_within_its_budget_and_a_call_is_answ
     let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     case.planner.config.tools = true;
     let plan = case.plan(Mode::On).await;
-    assert!(String::from_utf8_lossy(&plan.body).contains(DEFINITION));
+    assert!(String::from_utf8_lossy(&plan.body).contains(ToolReach::Conversation.definition()));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
     let recall_tool_context = plan.recall_tool_context.unwrap();
     let found = recall_tool_context.recall(&case.planner, "where?", 1).await;
@@ -165,6 +173,24 @@ async fn a_prompt_that_is_only_watched_leaves_nothing_in_the_ledger() {
     assert_eq!((plan.outcome, &plan.body), (PlanOutcome::Passthrough, &case.body));
     assert!(plan.receipt.tokens_would_forward.unwrap() <= 300);
     assert_eq!(case.entries(), 0);
+}
+
+#[tokio::test]
+async fn a_request_whose_time_went_before_it_was_planned_is_forwarded_as_it_came() {
+    let case = Case::new(FakeMemory { is_stuck: true, ..FakeMemory::default() });
+    let plan = case.plan_until(&Deadline::after(Duration::ZERO)).await;
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::FailedOpen, &case.body));
+    assert_eq!(plan.receipt.failure, Some("deadline"));
+}
+
+#[tokio::test]
+async fn what_the_tool_says_it_searches_is_what_is_recalled_from() {
+    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
+    case.planner.config.tools = true;
+    case.reach = RecallReach::Caller;
+    let plan = case.plan(Mode::On).await;
+    assert!(String::from_utf8_lossy(&plan.body).contains(ToolReach::AllConversations.definition()));
+    assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
 }
 
 #[tokio::test]

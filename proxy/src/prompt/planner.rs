@@ -1,4 +1,5 @@
-//! What prompts are planned with: a memory, and the settings that hold for all requests.
+//! What prompts are planned with: a memory, and the settings that hold for all requests. [`Planner::plan`] plans with
+//! it.
 //!
 //! It must not know how a prompt is planned, which [`super::plan`] does, or built.
 
@@ -10,7 +11,7 @@ use crate::memory::Memory;
 use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
 
-/// Plans prompts ([`Planner::plan`]). One per process.
+/// All that planning a prompt ([`Planner::plan`]) needs besides the request. One per process.
 pub(crate) struct Planner<M = Memory> {
     /// What is remembered.
     pub(crate) memory: M,

@@ -1,8 +1,9 @@
 //! Whether the provider still has a conversation's last prompt in its cache, by the clock.
 //!
-//! Bounded and in memory only: a conversation that was not seen since the start counts as cached, which costs what it cost before,
-//! once. The journal does not tell it better: its times are those at which turns came first, and a prompt that is sent again keeps
-//! the cache all the same. It must not know what prompts cost in all or how they are cut, nor read a clock.
+//! Bounded and in memory only. A conversation that no request since the start belongs to counts as cached; at worst its
+//! first request is forwarded as if its provider's cache were there. The journal would not tell it better: it has the
+//! times at which turns came first, and a prompt that is sent again keeps the cache all the same. It must not know what
+//! prompts cost in all or how they are cut, nor read a clock.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

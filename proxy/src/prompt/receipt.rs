@@ -17,7 +17,7 @@ use crate::telemetry::stopwatch::Laps;
 pub(crate) struct Receipt {
     /// The request's id, as in the header `x-mainpoint-request-id`.
     pub(crate) id: String,
-    /// When the request came.
+    /// When the request had come, its body included.
     pub(crate) time: DateTime<Utc>,
     /// `chat.completions` or `responses`.
     pub(crate) surface: &'static str,

@@ -39,13 +39,37 @@ fn is_short_apart(before: &str, after: &str) -> bool {
     let is_blank = |line: &str| line.trim().is_empty();
     match (before.is_empty(), after.is_empty()) {
         (true, true) => true,
-        (false, true) => before.rsplit('\n').take(2).all(is_blank) || is_behind_label_line(before),
+        (false, true) => {
+            before.rsplit('\n').take(2).all(is_blank) || is_behind_label_line(before) || is_behind_mark(before)
+        }
         (true, false) => after.split('\n').take(2).all(is_blank),
-        (false, false) => tag_around(before, after).is_some_and(|tag| {
-            let is_of_question = OF_QUESTIONS.iter().any(|word| tag.name.to_lowercase().contains(word));
-            is_of_question && !(is_blank(tag.before) && is_blank(tag.after))
-        }),
+        (false, false) => is_question_in_tag(before, after),
     }
+}
+
+/// Whether a text is in a tag as a question is: all of it and nothing else, with something beside the tag.
+pub(super) fn is_question_in_tag(before: &str, after: &str) -> bool {
+    tag_around(before, after).is_some_and(|tag| {
+        let is_of_question = OF_QUESTIONS.iter().any(|word| tag.name.to_lowercase().contains(word));
+        is_of_question && !(tag.before.trim().is_empty() && tag.after.trim().is_empty())
+    })
+}
+
+/// Whether a text ends with a line that is nothing but a mark.
+pub(super) fn is_behind_mark(text: &str) -> bool {
+    let lines = text.trim_end_matches([' ', '\t']).strip_suffix('\n').map(str::trim_end);
+    lines.is_some_and(|lines| is_mark(lines.rsplit('\n').next().unwrap_or_default()))
+}
+
+/// Whether a line ends documents or begins them: the end of a tag, a fence, a rule, a heading. Few people write one
+/// beside what they say.
+pub(super) fn is_mark(line: &str) -> bool {
+    let line = line.trim();
+    let is_rule = line.len() >= SHORTEST_RULE && line.chars().all(|sign| OF_RULES.contains(sign));
+    let is_in = |open: char, close: char| line.starts_with(open) && line.ends_with(close);
+    let ends_tag = line.ends_with('>') && line.rsplit_once('<').is_some_and(|(_, tag)| tag.starts_with('/'));
+    let is_heading = line.starts_with('#') && line.trim_start_matches('#').starts_with(' ');
+    is_rule || is_in('<', '>') || is_in('[', ']') || ends_tag || is_heading
 }
 
 /// The same for a longer one. In its line it may be behind the end of a sentence and a label, as in `Use all of this. Question: `.
@@ -67,19 +91,19 @@ fn is_behind_label_line(text: &str) -> bool {
     text.trim_end().rsplit_once('\n').is_some_and(|(_, line)| is_label(line.trim()))
 }
 
-fn is_label(line: &str) -> bool {
+pub(super) fn is_label(line: &str) -> bool {
     line.len() <= LONGEST_LABEL && line.ends_with(COLONS)
 }
 
 /// A tag, with what is before it and behind its end.
-struct Tag<'a> {
+pub(super) struct Tag<'a> {
     name: &'a str,
     before: &'a str,
     after: &'a str,
 }
 
 /// The tag of which what is between two texts is all that it is around.
-fn tag_around<'a>(before: &'a str, after: &'a str) -> Option<Tag<'a>> {
+pub(super) fn tag_around<'a>(before: &'a str, after: &'a str) -> Option<Tag<'a>> {
     let (before, opened) = before.trim_end().strip_suffix('>')?.rsplit_once('<')?;
     let name = opened.split_whitespace().next()?;
     let after = after.trim_start().strip_prefix("</")?.strip_prefix(name)?.trim_start().strip_prefix('>')?;
@@ -87,17 +111,21 @@ fn tag_around<'a>(before: &'a str, after: &'a str) -> Option<Tag<'a>> {
 }
 
 /// What labels end with.
-const COLONS: [char; 2] = [':', '：'];
+pub(super) const COLONS: [char; 2] = [':', '：'];
 /// Words in the names of tags that clients put around a question.
 const OF_QUESTIONS: [&str; 8] = ["query", "question", "prompt", "request", "message", "input", "user", "task"];
 /// Bytes of the longest date and time.
 const LONGEST_CLOCK: usize = 120;
 /// Bytes of a text from which on a line of its own is enough. Many messages begin with "ok" or end with "thanks".
-const SHORTEST_PART: usize = 12;
+pub(super) const SHORTEST_PART: usize = 12;
 /// Bytes of what stands in front of a question in its line.
 const LONGEST_LABEL: usize = 40;
 /// Places of a text in a longer one that are looked at.
-const MOST_PLACES: usize = 16;
+pub(super) const MOST_PLACES: usize = 16;
+/// What rules and fences are made of.
+const OF_RULES: &str = "`-=*_#~+";
+/// Bytes of the shortest rule.
+const SHORTEST_RULE: usize = 3;
 
 /// What is left of two texts without the signs with which both begin and end. Nothing that may be of one date is taken apart.
 fn differing<'a>(one: &'a str, other: &'a str) -> (&'a str, &'a str) {
@@ -323,6 +351,8 @@ mod tests {
             ("Context:\n- one\nQuestion:\nWhy?", "Why?"),
             ("Answer.\n<Question lang=\"en\">Why?</Question>", "Why?"),
             ("Why?\n", "Why?"),
+            ("<context>\nThe sky is high.\n</context>\nWhy?", "Why?"),
+            ("Attached:\n```md\nThe sky is high.\n```\nWhy?", "Why?"),
             ("<context>\nThe sky is high.\n</context>\n\n<user_query>\nWhy?\n</user_query>\n", "Why?"),
             ("<docs>one</docs><query>Why is the sky red?</query>", "Why is the sky red?"),
             ("Use everything in <context></context> when answering. User: Why is the sky red?", "Why is the sky red?"),

@@ -37,7 +37,9 @@ async fn a_message_that_says_plainly_what_was_sent_with_documents_is_noted_for_i
     let (plain, turns) = noted("user", &[&sent(ASKED)], &[ASKED]).await;
     assert_eq!(plain, [PlainTurn { wrapped: turns::id(100), turn: turns[0].id }]);
     assert_eq!(turns[0].text, ASKED, "its words are kept");
-    assert_eq!(turns[0].time, turns::turn(100, "").time, "it was said when it was sent first");
+    let sent_first = turns::turn(100, "");
+    assert_eq!(turns[0].time, sent_first.time, "it was said when it was sent first");
+    assert_eq!((turns[0].conversation, turns[0].position), (sent_first.conversation, 100), "and where");
     assert_ne!(turns.last().unwrap().time, turns[0].time, "what is new is said now");
     let secret = format!("{ASKED} The word is {SECRET}.");
     let masked = secret.replace(SECRET, MASK);

@@ -20,11 +20,12 @@ use super::recall_tool::ToolLoop;
 use super::{Shared, cors, recall_tool, relay, turn_recorder};
 use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::scope::Sender;
-use crate::error::{MemoryError, ProxyError};
+use crate::deadline::Deadline;
+use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, STORE_NAME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::http::identity::Identity;
-use crate::http::response::Body;
+use crate::http::response::{Body, refused};
 use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
 use crate::openai::request::Surface;
@@ -97,7 +98,11 @@ pub(crate) async fn answer(
     };
     if let Some(scope) = plan.scope.take() {
         let receipt = std::mem::take(&mut plan.receipt);
-        shared.receipts.put(chat.id, on_trust.unwrap_or(scope), completed(receipt, &chat, mode, outcome));
+        shared.receipts.put(
+            chat.id,
+            on_trust.unwrap_or(scope),
+            completed(Receipt { time, ..receipt }, &chat, mode, outcome),
+        );
     }
     let started = Instant::now();
     let answered = match plan.recall_tool_context.take() {
@@ -110,7 +115,7 @@ pub(crate) async fn answer(
     };
     let mut response = match answered {
         Ok(response) => response,
-        Err(error) => super::routes::refused(&error),
+        Err(error) => refused(&error),
     };
     let accepted = response.status().is_success();
     if is_on_trust && !accepted {
@@ -177,7 +182,6 @@ fn asked<T>(
 fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: PlanOutcome) -> Receipt {
     Receipt {
         id: chat.id.to_string(),
-        time: chrono::Utc::now(),
         surface: chat.surface.label(),
         mode: mode.label(),
         outcome: outcome.label(),
@@ -208,19 +212,21 @@ async fn plan_and_measure(shared: &Shared, context: RequestContext<'_>, body: By
 
 /// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
 async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body: Bytes, limit: usize) -> Plan {
+    // Decompressing and planning share `memory.deadline_ms`.
+    let deadline = Deadline::after(planner.config.deadline);
     let decoding = encoding::decompressed(context.sender.headers, &body, limit);
-    match tokio::time::timeout(planner.config.deadline, decoding).await {
+    match deadline.wait_for(decoding).await {
         Ok(Ok(decompressed)) => {
             let _passing = planner.memory.in_flight();
-            let plan = planner.plan(context, decompressed).await;
+            let plan = planner.plan(context, decompressed, &deadline).await;
             match plan.outcome {
                 PlanOutcome::Rewritten => plan,
                 PlanOutcome::Passthrough | PlanOutcome::FailedOpen => Plan { body, ..plan },
             }
         }
         Ok(Err(error)) => Plan::not_applicable(body, error.into()),
-        Err(_) => {
-            planner.report(&MemoryError::Deadline);
+        Err(error) => {
+            planner.report(&error);
             Plan { outcome: PlanOutcome::FailedOpen, ..Plan::passthrough(body) }
         }
     }

@@ -29,7 +29,7 @@ use crate::http::arriving::RequestBody;
 use crate::http::body;
 use crate::http::headers;
 use crate::http::identity::Peer;
-use crate::http::response::Body;
+use crate::http::response::{Body, refused};
 use crate::http::through::holding;
 use crate::telemetry::metrics;
 
@@ -118,7 +118,7 @@ impl RequestHandler {
             let error = ProxyError::Overloaded;
             metrics::request("refused", error.refusal().code, error.refusal().status.as_u16());
             body::discard(request.into_body()).await;
-            routes::refused(&error)
+            refused(&error)
         };
         response.map(|body| holding(body, Answer(guard)))
     }

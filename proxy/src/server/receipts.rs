@@ -61,7 +61,7 @@ impl Receipts {
         });
     }
 
-    /// The receipt of a request that was sent with the credentials behind `key`, whichever user it was for.
+    /// The receipt of a request that was sent with the credentials behind `key`, whichever project and user it was for.
     pub(crate) fn get(&self, id: Uuid, key: &Scope) -> Option<Receipt> {
         self.change(|cache| {
             let stored = cache.peek(&id)?;

@@ -17,7 +17,7 @@ use crate::http::RequestBody;
 use crate::http::body;
 use crate::http::headers::REQUEST_ID;
 use crate::http::paths;
-use crate::http::response::{Body, error_response};
+use crate::http::response::{Body, refused};
 use crate::openai::request::Surface;
 use crate::telemetry::metrics;
 use crate::upstream::Upstream;
@@ -187,14 +187,6 @@ fn tell_id(id: Uuid, headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut buffer)) {
         headers.insert(REQUEST_ID, value);
     }
-}
-
-/// Tells a failure to the client, and to the log when it is not the client's own.
-pub(crate) fn refused(error: &ProxyError) -> Response<Body> {
-    if error.refusal().status.is_server_error() {
-        tracing::warn!(error = %error, cause = ?std::error::Error::source(error), "refused");
-    }
-    error_response(error)
 }
 
 fn refuse(error: &ProxyError) -> (Response<Body>, &'static str) {

@@ -1,6 +1,6 @@
 //! What every request can reach.
 //!
-//! It must not know how a request is handled; it holds the parts and answers for their health.
+//! It must not know how a request is handled; it holds the parts.
 
 use http::{HeaderMap, Response, Uri};
 use mainpoint_store::Scope;

@@ -55,7 +55,8 @@ pub(crate) struct Fit {
     pub(crate) run: usize,
     /// Whether no turn of the run only says again what another one said.
     is_exact: bool,
-    /// Whether the conversation has nothing after the run that the request has not, and would have nothing else of it.
+    /// Whether the conversation ends with the run, and the request has no answer after it. A last question of the conversation may
+    /// stand behind the run: it was never answered, and the request may put it otherwise.
     pub(crate) is_end: bool,
     /// Whether the run is the beginning of both.
     is_whole: bool,
@@ -87,12 +88,13 @@ impl Fit {
         self.strength == Strength::Whole
     }
 
-    /// Whether it may be the best one, or as good as that one, where there is another one.
+    /// Whether this fit is as good as another one, or better; true where there is no other one.
     pub(crate) fn counts_beside(self, other: Option<Self>) -> bool {
         other.is_none_or(|other| self.class() >= other.class())
     }
 
-    /// Fits with greater ones are better. Of two with equal ones none is better, unless the run is the beginning.
+    /// What fits are compared by: a fit of a greater class is better. Two fits of equal class in different conversations leave open
+    /// which one is meant, unless their runs are the beginning ([`best`]).
     fn class(self) -> (Strength, bool, bool, usize) {
         match self.strength {
             Strength::Whole | Strength::Beginning => (self.strength, false, false, 0),
@@ -244,8 +246,8 @@ pub(crate) fn undecided(meetings: &[Meeting]) -> Vec<TurnId> {
     turns
 }
 
-/// The meeting that fits best; none if others in other conversations fit as well, unless it is the beginning: of several that begin
-/// alike the first is meant, which is that with the newest conversation.
+/// The meeting that fits best. `None` if a meeting in another conversation fits equally well, unless the run is the beginning: of
+/// several conversations that begin alike the newest one is meant, which comes first in `meetings`.
 pub(crate) fn best(meetings: &[Meeting], says_again: impl Fn(usize, TurnId) -> bool) -> Option<MeetingPoint> {
     let fits = meetings.iter().filter_map(|meeting| {
         let run = meeting.run(&says_again);
@@ -278,17 +280,17 @@ struct Run {
     restated: usize,
     /// Of all these, those that somebody said: calls and their results alone tell no conversation.
     said: usize,
-    /// Of the same, the others.
+    /// Of the turns that are the same, calls of tools and their results.
     routine: usize,
-    /// Of the same, answers.
+    /// Of the turns that are the same, answers.
     answers: usize,
-    /// Of the same, long ones.
+    /// Of the turns that are the same, long ones.
     telling: usize,
     /// Where it begins in the request.
     begins_at: usize,
     /// Where it begins in the conversation: so many turns are before it, or were.
     begin: u32,
-    /// The same as `begins_at` with the turns before it that stand in the place of deleted ones.
+    /// Where the run begins in the request if turns that stand in the place of deleted ones count as part of it.
     covered_from: usize,
     /// The position of what was compared last, unless that was deleted.
     reached: Option<u32>,

@@ -32,7 +32,7 @@ impl Journal {
         self.database.read("compare conversations", |transaction| compare(transaction, scope, turns, meeting))
     }
 
-    /// The same for a request whose first turn is known to be the one at a place, and no other is.
+    /// [`Journal::match_from`] for a request whose first turn is the one at a place, and of which nothing else is known.
     pub(crate) fn match_beginning(
         &self,
         scope: &Scope,
@@ -89,10 +89,12 @@ fn compare(
 }
 
 /// Puts new turns into their place and returns where the last of them stands now. Doing it again changes nothing; what others
-/// said there meanwhile makes a branch of it. Turns whose words are new have to be there before.
+/// said there meanwhile makes a branch of it. Words that the same transaction takes in have to be written before. A turn may be
+/// without words: the proxy found no room for them. `is_known` names the turns whose words are in the tables.
 pub(super) fn place(
     transaction: &WriteTransaction,
     new: &ConversationAppend,
+    is_known: impl Fn(TurnId) -> bool,
 ) -> Result<Option<TurnPlace>, redb::Error> {
     plain::note(transaction, new)?;
     let mut writer = PlaceWriter {
@@ -105,7 +107,7 @@ pub(super) fn place(
     };
     let (mut here, placed) = placed(&writer.sequences, new)?;
     for SaidTurn { turn, .. } in new.turns.iter().skip(placed) {
-        if !writer.is_dated(*turn)? {
+        if is_known(*turn) && !writer.is_dated(*turn)? {
             writer.undated.insert(*turn);
         }
     }
@@ -161,7 +163,8 @@ struct PlaceWriter<'a> {
     branches: Table<'a, BranchKey, BranchRow<'static>>,
     repetitions: RepetitionWriter<'a>,
     scope: &'a str,
-    /// Turns of which nobody knows whether they are said now or were said when they were first seen.
+    /// Turns whose words are in the tables and that stand nowhere. Nobody knows whether they are said now or were said when they
+    /// were first seen.
     undated: HashSet<TurnId>,
 }
 
@@ -181,8 +184,8 @@ impl PlaceWriter<'_> {
         Ok(name)
     }
 
-    /// Whether the time at which a turn is put to a place tells anything. It does not where nothing but its words was
-    /// kept, as after a migration: then the whole history is sent at once, and was said long ago.
+    /// Whether the time at which a turn, whose words are there, is put to a place tells anything. It does not where nothing but
+    /// its words was kept, as after a migration: then the whole history is sent at once, and was said long ago.
     fn is_dated(&self, turn: TurnId) -> Result<bool, redb::Error> {
         let mut places = self.places.range(every_place(self.scope, &turn))?;
         Ok(places.next().transpose()?.is_some() || self.repetitions.has_row(self.scope, turn)?)
@@ -213,10 +216,10 @@ impl Journal {
         })
     }
 
-    /// Puts new turns into their places, and nothing else.
+    /// Puts turns into their places whose words are in the tables, and nothing else.
     #[cfg(test)]
     pub(crate) fn place(&self, new: &ConversationAppend) -> Result<Option<TurnPlace>, StoreError> {
-        self.database.write("place turns", |transaction| place(transaction, new)).inspect(|_| {
+        self.database.write("place turns", |transaction| place(transaction, new, |_| true)).inspect(|_| {
             self.stale.store(true, std::sync::atomic::Ordering::Release);
         })
     }

@@ -7,7 +7,9 @@
 //! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.
 //!
 //! Where the disk is full, whoever looks after the file is woken at once and opens it again
-//! ([`DatabaseHandle::reopen_for_reading`]), so that what it holds can be read, and a deletion still works: [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space again.
+//! ([`DatabaseHandle::reopen_for_reading`]), so that what it holds can be read. A deletion still works:
+//! [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space
+//! again.
 //!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.

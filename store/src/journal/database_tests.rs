@@ -16,7 +16,7 @@ fn open(directory: &Path) -> Journal {
 }
 
 fn accept(journal: &Journal, number: u8) -> Result<Vec<TurnKey>, StoreError> {
-    journal.accept(&[turn(number.into(), &format!("turn number {number}"))], &[], |_| false)
+    journal.accept(&[turn(number.into(), &format!("turn number {number}"))], &[], |_, _| false)
 }
 
 /// The numbers of the turns in the journal.

@@ -33,8 +33,9 @@ const MOST_ROWS: usize = 50_000;
 const MOST_OTHERS: usize = 16;
 
 impl Journal {
-    /// Where the turns of a request, each of its kind, may go on with a conversation of a scope: from the last turn back, and the
-    /// newest conversations first. Each does if the others in its turns' places say the same; some do in any case.
+    /// The meetings of a request, with these turns of these kinds, with conversations of a scope, as far as the request may go on
+    /// with them ([`Meeting::fit`]). They are found from the request's last turn back, those in the newest conversations first. Some
+    /// fit only if turns that differ say the same ([`Beside::Other`]), which whoever has the words tells.
     pub(crate) fn meetings(
         &self,
         scope: &Scope,
@@ -45,7 +46,8 @@ impl Journal {
         self.meetings_within(scope, turns, kinds, MOST_ROWS.max(turns.len().saturating_mul(2)))
     }
 
-    /// The same for so many rows. If these are not enough, what was found is common, since others were not looked at.
+    /// [`Journal::meetings`] that reads at most so many rows. If these are not enough, what was found counts as common, since other
+    /// conversations were not looked at.
     pub(super) fn meetings_within(
         &self,
         scope: &Scope,
@@ -124,8 +126,8 @@ fn find(
     Ok(found)
 }
 
-/// Whether a meeting tells a conversation, whatever the turns say that are not the same, and another one does not count less beside
-/// what is certain.
+/// Whether a meeting may be the one that is meant: it fits, either with or without the turns that only may say the same, and does so
+/// no worse than the best fit that is certain.
 fn may_be_meant(meeting: &Meeting, certain: Option<Fit>) -> bool {
     let counts = |fit: Option<Fit>| fit.is_some_and(|fit| fit.counts_beside(certain));
     counts(meeting.fit(|_, _| false)) || counts(meeting.fit(|_, _| true))

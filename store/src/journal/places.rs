@@ -7,10 +7,10 @@ use std::collections::HashSet;
 
 use redb::{ReadableTable, WriteTransaction};
 
-use super::Journal;
 use super::repetitions::RepetitionWriter;
 use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES, every_place};
 use super::turns::accept_turns;
+use super::{Journal, plain};
 use crate::error::StoreError;
 use crate::records::{ConversationId, PlacedTurn, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace};
 
@@ -126,16 +126,18 @@ impl Journal {
         })
     }
 
-    /// [`Journal::accept`] for turns that stood elsewhere before: each is put where it stood, unless another one is there by now.
+    /// [`Journal::accept`] for turns that stood elsewhere before: each is put where it stood, unless another one is
+    /// there by now, with what was said plainly of it.
     pub(crate) fn restore(
         &self,
         turns: &[Turn],
         placed: &[PlacedTurn],
-        is_known: impl Fn(&Turn) -> bool,
+        is_known: impl Fn(&Scope, TurnId) -> bool,
     ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("restore turns", |transaction| {
             let accepted = accept_turns(transaction, turns, is_known)?;
             put_back(transaction, placed)?;
+            plain::note_again(transaction, placed)?;
             Ok(accepted)
         })
     }
@@ -146,7 +148,7 @@ fn put_back(transaction: &WriteTransaction, placed: &[PlacedTurn]) -> Result<(),
     let mut places = transaction.open_table(PLACES)?;
     let mut branches = transaction.open_table(BRANCHES)?;
     let mut repetitions = RepetitionWriter::new(transaction)?;
-    for PlacedTurn { scope, turn, place, origin, time } in placed {
+    for PlacedTurn { scope, turn, place, origin, time, .. } in placed {
         let (scope, conversation, position) = (scope.as_str(), &place.conversation.0, place.position);
         let there = sequences.get((scope, conversation, position))?.map(|turn| TurnId(*turn.value()));
         if there.is_none_or(|there| there == GONE) {

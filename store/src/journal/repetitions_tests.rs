@@ -11,7 +11,8 @@ use super::rows::{GONE, REPETITIONS};
 use crate::directory::Directory;
 use crate::records::samples_for_tests::{conversation, id, scope, turn};
 use crate::records::{
-    ConversationAppend, ConversationId, ConversationView, OldTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace,
+    ConversationAppend, ConversationId, ConversationView, OldTurns, Removal, Removed, SaidTurn, Scope, Turn, TurnId,
+    TurnPlace,
 };
 
 fn on(day: i64) -> DateTime<Utc> {
@@ -44,7 +45,7 @@ fn repetitions(journal: &Journal) -> BTreeSet<(TurnId, ConversationId, u32, Date
 
 fn take(journal: &Journal, new: ConversationAppend) {
     let turns: Vec<Turn> = new.turns.iter().map(|said| named(said.turn, said.time)).collect();
-    journal.accept(&turns, &[new], |_| false).unwrap();
+    journal.accept(&turns, &[new], |_, _| false).unwrap();
 }
 
 fn old(turns: &[u32], day: i64) -> OldTurns {
@@ -124,7 +125,7 @@ fn a_history_whose_words_alone_were_kept_is_not_said_when_it_is_sent_again_but_w
     let journal = open(&root);
     let send = |new: ConversationAppend| {
         let turns: Vec<Turn> = new.turns.iter().map(|said| named(said.turn, said.time)).collect();
-        let is_known = |turn: &Turn| [id(1), id(2)].contains(&turn.id);
+        let is_known = |_: &Scope, turn: TurnId| [id(1), id(2)].contains(&turn);
         journal.accept(&turns, &[new], is_known).unwrap();
     };
     // Turns 1 and 2 have been in the tables since long ago, turn 3 is new.
@@ -133,6 +134,23 @@ fn a_history_whose_words_alone_were_kept_is_not_said_when_it_is_sent_again_but_w
     send(said(None, 1, &[(1, 12), (3, 12)]));
     let again = BTreeSet::from([(id(1), conversation(101), 0, on(12)), (id(3), conversation(101), 1, on(12))]);
     assert_eq!(repetitions(&journal), again);
+}
+
+#[test]
+fn a_place_whose_words_come_later_keeps_its_own_time() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    // There was no room for the words of turn 2.
+    journal.accept(&[named(id(1), on(3))], &[said(None, 0, &[(1, 3), (2, 3)])], |_, _| false).unwrap();
+    let recorded = BTreeSet::from([(id(2), conversation(100), 1, on(3))]);
+    assert_eq!(repetitions(&journal), recorded);
+    // The next request brings them, and one turn more.
+    let turns = [named(id(2), on(5)), named(id(3), on(5))];
+    journal.accept(&turns, &[said(Some(at(0, 1)), 1, &[(3, 5)])], |_, _| false).unwrap();
+    assert_eq!(repetitions(&journal), recorded);
+    let last = journal.said_last(&scope(), &[(id(1), on(3)), (id(2), on(5)), (id(3), on(5))]).unwrap();
+    assert_eq!(last, HashMap::from([(id(2), on(3))]), "the others were said when they were first seen");
+    assert_eq!(covered(&journal, &old(&[1], 4)), (vec![1, 2], vec![]), "it is as old as its place");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl OnSmallDisk {
     }
 
     fn accept(&self, number: u8) -> Result<Vec<TurnKey>, StoreError> {
-        self.journal.accept(&[turn(number.into(), &format!("turn number {number}"))], &[], |_| false)
+        self.journal.accept(&[turn(number.into(), &format!("turn number {number}"))], &[], |_, _| false)
     }
 
     fn delete(&self, number: u8) -> Result<Vec<TurnKey>, StoreError> {

@@ -16,18 +16,18 @@ use crate::error::StoreError;
 use crate::records::{CompletedTurn, ConversationAppend, Pending, Point, Scope, TableVersions, Turn, TurnId, TurnKey};
 
 impl Journal {
-    /// Adds turns that are not there yet and returns which were new, and puts what was said into its place. `is_known` names those
-    /// that are elsewhere; it is asked while no other write, such as trimming, can happen.
+    /// Adds turns that are not there yet and returns which were new, and puts what was said into its place. `is_known` names the
+    /// turns whose words are in the tables; it is asked while no other write, such as trimming, can happen.
     pub(crate) fn accept(
         &self,
         turns: &[Turn],
         said: &[ConversationAppend],
-        is_known: impl Fn(&Turn) -> bool,
+        is_known: impl Fn(&Scope, TurnId) -> bool,
     ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("accept turns", |transaction| {
-            let accepted = accept_turns(transaction, turns, is_known)?;
+            let accepted = accept_turns(transaction, turns, &is_known)?;
             for new in said {
-                conversations::place(transaction, new)?;
+                conversations::place(transaction, new, |turn| is_known(&new.scope, turn))?;
             }
             Ok(accepted)
         })
@@ -182,12 +182,12 @@ impl Journal {
 pub(super) fn accept_turns(
     transaction: &WriteTransaction,
     turns: &[Turn],
-    is_known: impl Fn(&Turn) -> bool,
+    is_known: impl Fn(&Scope, TurnId) -> bool,
 ) -> Result<Vec<TurnKey>, redb::Error> {
     let mut accepted = transaction.open_table(ACCEPTED)?;
     let completed = transaction.open_table(COMPLETED)?;
     let mut new = Vec::new();
-    for turn in turns.iter().filter(|turn| !is_known(turn)) {
+    for turn in turns.iter().filter(|turn| !is_known(&turn.scope, turn.id)) {
         let key = (turn.scope.as_str(), &turn.id.0);
         if accepted.get(key)?.is_none() && completed.get(key)?.is_none() {
             accepted.insert(key, turn_row(turn))?;

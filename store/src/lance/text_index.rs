@@ -4,8 +4,8 @@
 //!
 //! Words end where Unicode says that they do, with dictionaries for the scripts that put no spaces between them (Chinese,
 //! Japanese, Thai, Lao, Khmer, Burmese), and at punctuation within, which Unicode leaves in "note:otters" or "example.com"; an
-//! English text gives the same words as without Unicode. Then lower case, English stems, English stop words, accents folded. Stems of another
-//! language do its texts little good and English ones harm: every evidence turn is among the first 5/10/20 hits for
+//! English text gives the same words as without Unicode. Then lower case, English stems, English stop words, accents folded. Stems of
+//! another language do its texts little good and English ones harm: every evidence turn is among the first 5/10/20 hits for
 //!
 //! | questions | LoCoMo, conv-41+42 (351) | conv-26+30 (231) | German (30) | Spanish (30) | Japanese (30) | Chinese (30) |
 //! |---|---|---|---|---|---|---|
@@ -15,7 +15,7 @@
 //! | without stems | .450/.504/.556 | .437/.502/.563 | .267/.433/.600 | .200/.267/.367 | .300/.467/.567 | .467/.600/.733 |
 //! | German stems | .427/.504/.558 | .420/.502/.563 | .333/.500/.633 | .167/.267/.367 | .300/.467/.567 | .467/.600/.733 |
 //! | two and three characters each | .433/.479/.556 | .442/.515/.563 | .400/.633/.700 | .300/.333/.467 | .167/.467/.733 | .267/.400/.400 |
-//! | this, and three characters each in a second index | .462/.521/.584 | .442/.506/.571 | .433/.567/.800 | .267/.367/.400 | .300/.433/.600 | .467/.600/.733 |
+//! | this, and trigrams in a second index | .462/.521/.584 | .442/.506/.571 | .433/.567/.800 | .267/.367/.400 | .300/.433/.600 | .467/.600/.733 |
 //!
 //! The questions in other languages are worded otherwise than the turns on purpose.
 

@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 
 use super::selection::{self, Selection};
+use super::spoken::Spoken;
 use crate::error::StoreError;
 use crate::lance::clusters::{self, Member};
 use crate::lance::schema::column;
@@ -24,7 +25,7 @@ const MOST_UNASKED: usize = 30;
 const COLUMNS: [&str; 7] =
     [column::TURN, column::PASSAGE, column::START, column::END, column::SPANS, column::TEXT, column::VECTOR];
 
-/// When each turn was said last.
+/// When each turn was said last, but for those of which what was said plainly is there.
 type Times = HashMap<TurnId, DateTime<Utc>>;
 
 /// The main points of a scope in at most `most` clusters, all of a turn in the same.
@@ -61,6 +62,13 @@ async fn times(shared: &Arc<Shared>, scope: &Scope) -> Result<Times, StoreError>
             let first_seen = again.into_iter().filter_map(|turn| Some((turn, *times.get(&turn)?)));
             let first_seen: Vec<_> = first_seen.collect();
             times.extend(shared.journal.said_last(&scope, &first_seen)?);
+            let spoken = Spoken::new(shared.journal.every_plain(&scope)?, |turn| times.contains_key(&turn));
+            for sent in spoken.hidden() {
+                let sent_last = times.remove(&sent);
+                if let Some(said) = times.get_mut(&spoken.of(sent)) {
+                    *said = sent_last.map_or(*said, |time| time.max(*said));
+                }
+            }
             Ok(times)
         })
         .await

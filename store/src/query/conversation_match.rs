@@ -4,9 +4,10 @@
 //! conversation that begins as an earlier one did from that one, and what of a request was said before it was sent. Must not know:
 //! how turns are compared.
 //!
-//! A request whose first turn alone is the beginning of a conversation is sent again, wants another answer, or begins another
-//! conversation with the same words. Nothing but the time tells these apart. Nor does anything else tell examples that came
-//! with a question, or a first message that came with more, from what was said in turn: that has a time for each turn.
+//! Where only the first turn of a request is the beginning of a conversation, the request is sent again, wants another answer, or
+//! begins another conversation with the same words. Only the time tells which. The time also tells turns that were said one after
+//! the other from turns that came in one request, such as examples before a question: the former have a time each, the latter one
+//! for all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -28,8 +29,8 @@ const ANOTHER: TimeDelta = TimeDelta::days(1);
 /// Who goes on with a few stock phrases so much later means another conversation.
 const FORGOTTEN: TimeDelta = TimeDelta::days(7);
 
-/// What matches a request with these turns, each of its kind, whose first one is said at a time, if that is known. `says_again`
-/// tells whether the turn at a place of the request says what this one said.
+/// The conversation that a request goes on with. The request has these turns, each of its kind, and came at this time, if that is
+/// known. `says_again` tells whether the turn at a place of the request says in other words what a known turn said.
 pub(crate) async fn find(
     shared: &Arc<Shared>,
     scope: &Scope,

@@ -58,7 +58,7 @@ pub(crate) async fn turns(shared: &Arc<Shared>, scope: &Scope, ids: &[TurnId]) -
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
-/// The same, each with the time when it was said last, in a conversation if one is named.
+/// [`turns`], each with the time when it was said last, in a conversation if one is named.
 pub(crate) async fn turns_said_last(
     shared: &Arc<Shared>,
     scope: &Scope,

@@ -15,3 +15,4 @@ pub(crate) mod ranking;
 pub(crate) mod selection;
 pub(crate) mod sketches;
 pub(crate) mod snapshot;
+pub(crate) mod spoken;

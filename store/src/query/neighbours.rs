@@ -21,7 +21,7 @@ pub(crate) async fn find(
     let Some(centre) = lookup::turns(shared, scope, &[turn]).await?.pop() else {
         return Ok(Vec::new());
     };
-    // Turns without text are not stored but count as positions: look further than the radius.
+    // A position may be without a stored turn, since the turn found no room or was deleted: look further than the radius.
     let reach = u32::try_from(radius).unwrap_or(u32::MAX).saturating_add(1).saturating_mul(4);
     let (first, last) = (centre.position.saturating_sub(reach), centre.position.saturating_add(reach));
     let filter = filter::of_positions(scope, centre.conversation, first, last);

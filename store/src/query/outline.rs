@@ -3,12 +3,14 @@
 //! Responsible for: bringing the places that the journal has and the turns that memory, journal and LanceDB have together. Must not
 //! know: what it is read for.
 //!
-//! A turn may have no place: a store of an earlier version was taken over, or its conversation could not be told when it came. It
-//! stands then where it came with.
+//! A turn may have no place: a store of an earlier version was taken over, or its conversation could not be told when
+//! it came. It stands then where it came with. What was said plainly after it had been sent with more around it stands
+//! where that was sent.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::spoken::Spoken;
 use super::{loading, lookup};
 use crate::error::StoreError;
 use crate::lance::schema::column;
@@ -20,19 +22,25 @@ use crate::state::Shared;
 pub(crate) async fn find(shared: &Arc<Shared>, scope: &Scope) -> Result<Outline, StoreError> {
     loading::load_scope(shared, scope, None).await?;
     let of_journal = scope.clone();
-    let (mut places, repetitions) = shared
+    let (mut places, repetitions, plain) = shared
         .blocking(move |shared| {
-            Ok((shared.journal.scope_places(&of_journal)?, shared.journal.repetitions(&of_journal)?))
+            Ok((
+                shared.journal.scope_places(&of_journal)?,
+                shared.journal.repetitions(&of_journal)?,
+                shared.journal.every_plain(&of_journal)?,
+            ))
         })
         .await?;
     let known: HashSet<TurnId> = shared.turn_index().known(scope).into_iter().collect();
     places.placed.retain(|(_, turn)| known.contains(turn));
     let placed: HashSet<TurnId> = places.placed.iter().map(|(_, turn)| *turn).collect();
-    let unplaced: Vec<TurnId> = known.difference(&placed).copied().collect();
+    let spoken = Spoken::new(plain, |turn| known.contains(&turn));
+    let shown = spoken.shown();
+    let unplaced: Vec<TurnId> = known.difference(&placed).filter(|turn| !shown.contains(turn)).copied().collect();
     let unplaced = if unplaced.is_empty() { HashMap::new() } else { own_places(shared, scope, &unplaced).await? };
     let repetitions = repetitions.into_iter().filter(|repetition| known.contains(&repetition.turn));
     let outline = Outline::new(places.origins, places.placed, unplaced.into_iter().map(|(turn, place)| (place, turn)));
-    Ok(outline.with_times(repetitions))
+    Ok(outline.with_times(repetitions).with_said(|turn| spoken.of(turn)))
 }
 
 /// The places that turns came with.

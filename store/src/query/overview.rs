@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use super::lookup;
+use super::spoken::Spoken;
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::schema::column;
@@ -66,13 +67,16 @@ async fn add_stored(shared: &Shared, scopes: &mut BTreeMap<String, Turns>) -> Re
     Ok(())
 }
 
-/// What there is of a scope with these turns; `None` where they are none. A turn without a place stands where it came with.
+/// What there is of a scope with these turns; `None` where they are none. A turn without a place stands where it came
+/// with, and what was said plainly where it was sent.
 fn overview(journal: &Journal, scope: Scope, turns: &Turns) -> Result<Option<ScopeOverview>, StoreError> {
     let mut placed = journal.scope_places(&scope)?.placed;
     placed.retain(|(_, turn)| turns.contains_key(turn));
     let with_place: HashSet<TurnId> = placed.iter().map(|(_, turn)| *turn).collect();
-    let without =
-        turns.iter().filter(|(turn, _)| !with_place.contains(*turn)).map(|(_, (conversation, _))| *conversation);
+    let spoken = Spoken::new(journal.every_plain(&scope)?, |turn| turns.contains_key(&turn));
+    let shown = spoken.shown();
+    let is_elsewhere = |turn: &TurnId| with_place.contains(turn) || shown.contains(turn);
+    let without = turns.iter().filter(|(turn, _)| !is_elsewhere(turn)).map(|(_, (conversation, _))| *conversation);
     let conversations: HashSet<ConversationId> =
         placed.iter().map(|(place, _)| place.conversation).chain(without).collect();
     let again = journal.repetitions(&scope)?;
@@ -81,7 +85,7 @@ fn overview(journal: &Journal, scope: Scope, turns: &Turns) -> Result<Option<Sco
     let first = turns.values().map(|(_, time)| *time).min();
     Ok(first.zip(last).map(|(first_time, last_time)| ScopeOverview {
         scope,
-        turns: turns.len(),
+        turns: turns.len() - spoken.hidden().count(),
         conversations: conversations.len(),
         first_time,
         last_time,

@@ -71,7 +71,8 @@ pub struct LedgerEntry {
     pub kind: LedgerKind,
     /// What it belongs to, as its kind demands.
     pub key: LedgerKey,
-    /// The conversation; the entry is deleted and expires with it.
+    /// The conversation. The entry is deleted with it, and expires when nothing was written for the conversation for long, unless it
+    /// is one that does not expire ([`LedgerKind::Unreadable`]).
     pub conversation: ConversationId,
     /// What was injected, opaque to the store.
     pub value: Vec<u8>,

@@ -15,6 +15,8 @@ pub struct Outline {
     conversations: BTreeMap<ConversationId, OutlinedConversation>,
     /// When turns were said at places where they were not said first.
     times: HashMap<(TurnId, TurnPlace), DateTime<Utc>>,
+    /// What was sent at a place where something is shown as it was said plainly later.
+    sent: HashMap<(TurnId, TurnPlace), TurnId>,
 }
 
 /// A conversation, or a branch of one.
@@ -39,14 +41,16 @@ pub struct PlacedTurn {
     pub origin: Option<TurnPlace>,
     /// When it was said there. Kept to the microsecond.
     pub time: DateTime<Utc>,
+    /// What was said, if the turn has documents or instructions around that and it was said plainly later.
+    pub plain: Option<TurnId>,
 }
 
-/// How many turns a scope has.
+/// How many turns a scope has, each once that was sent with documents around it and said plainly later.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScopeCounts {
     /// All of them, read or not.
     pub turns: usize,
-    /// Those that wait to be read.
+    /// Those that wait to be read. What was said plainly waits until that is read.
     pub waiting: usize,
 }
 
@@ -101,9 +105,40 @@ impl Outline {
         self
     }
 
-    /// When a turn was said at a place; `None` where that is when it was first seen.
+    /// The same with what was said in the place of what was sent, where `plain` tells what of a turn was said plainly
+    /// later: the turn itself if nothing was.
+    pub(crate) fn with_said(mut self, plain: impl Fn(TurnId) -> TurnId) -> Self {
+        for (name, conversation) in &mut self.conversations {
+            let mut is_other = false;
+            for (position, turn) in &mut conversation.turns {
+                let said = plain(*turn);
+                if said != *turn {
+                    let place = TurnPlace { conversation: *name, position: *position };
+                    self.sent.insert((said, place), std::mem::replace(turn, said));
+                    is_other = true;
+                }
+            }
+            if is_other {
+                let mut seen = HashSet::new();
+                conversation.turns.retain(|entry| seen.insert(*entry));
+            }
+        }
+        self
+    }
+
+    /// The turn that was sent at a place of one that was said plainly later; `None` where it was sent as it is.
+    pub fn sent_as(&self, place: TurnPlace, turn: TurnId) -> Option<TurnId> {
+        self.sent.get(&(turn, place)).copied()
+    }
+
+    /// All that a turn was sent as which was said plainly later, each once.
+    pub fn every_sent_as(&self, turn: TurnId) -> BTreeSet<TurnId> {
+        self.sent.iter().filter(|((said, _), _)| *said == turn).map(|(_, sent)| *sent).collect()
+    }
+
+    /// When a turn, or what it was sent as, was said at a place; `None` where that is when this was first seen.
     pub fn time_at(&self, place: TurnPlace, turn: TurnId) -> Option<DateTime<Utc>> {
-        self.times.get(&(turn, place)).copied()
+        self.times.get(&(self.sent_as(place, turn).unwrap_or(turn), place)).copied()
     }
 
     /// Every conversation and branch that has turns of its own, by name: those that began first, first.
@@ -151,12 +186,16 @@ impl Outline {
         })
     }
 
-    /// Where a turn stands, conversation by conversation.
+    /// Where a turn stands, or was sent, conversation by conversation.
     pub fn places(&self, turn: TurnId) -> Vec<TurnPlace> {
         let of = |(name, conversation): (&ConversationId, &OutlinedConversation)| {
             let name = *name;
-            let places = conversation.turns.iter().filter(|(_, id)| *id == turn).map(|(position, _)| *position);
-            places.map(|position| TurnPlace { conversation: name, position }).collect::<Vec<_>>()
+            let each = conversation
+                .turns
+                .iter()
+                .map(|(position, id)| (TurnPlace { conversation: name, position: *position }, *id));
+            let here = each.filter(|(place, id)| *id == turn || self.sent_as(*place, *id) == Some(turn));
+            here.map(|(place, _)| place).collect::<Vec<_>>()
         };
         self.conversations.iter().flat_map(of).collect()
     }
@@ -206,6 +245,23 @@ mod tests {
         let outline = Outline::new([], [(at(1, 0), id(99)), (at(1, 1), id(11))], unplaced);
         assert_eq!(line(&outline, 1), [(0, 99), (0, 8), (0, 9), (1, 11)]);
         assert_eq!(line(&outline, 3), [(7, 7)]);
+    }
+
+    #[test]
+    fn what_was_said_plainly_stands_where_it_was_sent_at_the_time_of_that() {
+        let placed =
+            [(at(1, 0), id(10)), (at(1, 1), id(11)), (at(2, 0), id(30)), (at(2, 1), id(12)), (at(3, 0), id(20))];
+        let time = DateTime::UNIX_EPOCH;
+        let again = [Repetition { turn: id(30), place: at(2, 0), time }];
+        let outline = Outline::new([], placed, [(at(2, 0), id(31))]).with_times(again);
+        let outline = outline.with_said(|turn| if [id(10), id(30), id(31)].contains(&turn) { id(20) } else { turn });
+        assert_eq!((line(&outline, 1), line(&outline, 2)), (vec![(0, 20), (1, 11)], vec![(0, 20), (1, 12)]));
+        assert_eq!(outline.places(id(20)), [at(1, 0), at(2, 0), at(3, 0)]);
+        assert_eq!((outline.places(id(10)), outline.turns().contains(&id(10))), (vec![at(1, 0)], false));
+        let sent = [at(1, 0), at(1, 1), at(3, 0)].map(|place| outline.sent_as(place, id(20)));
+        assert_eq!(sent, [Some(id(10)), None, None]);
+        assert_eq!([at(1, 0), at(3, 0)].map(|place| outline.time_at(place, id(20))), [None, None]);
+        assert!(outline.every_sent_as(id(20)).contains(&id(10)) && outline.every_sent_as(id(10)).is_empty());
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     pub(crate) writer: AsyncMutex<Writer>,
     /// Held shared while a version of a table is read, exclusively while versions still young enough to be read go.
     pub(crate) gate: AsyncRwLock<()>,
-    /// Wakes the background task before its time. Apart, because that task must not keep the store alive.
+    /// Wakes the task that flushes and maintains before its time. Apart, because that task must not keep the store alive.
     pub(crate) wake: Arc<Notify>,
     pub(crate) closed: AtomicBool,
     /// Rows in LanceDB.

@@ -27,8 +27,9 @@ impl Store {
         self.accept_said(turns, Vec::new()).await
     }
 
-    /// [`Store::accept`], which puts what was `said` into its place in conversations in the same transaction. The turns may be
-    /// there already, or be left out of `turns`.
+    /// [`Store::accept`], which puts what was `said` into its place in conversations in the same transaction. The words of a turn
+    /// that was said may be in `turns`, be there already, or be nowhere. In that case its place has the time of `said`, which holds
+    /// also when the words are taken in later.
     ///
     /// # Errors
     /// See [`Store`].
@@ -39,7 +40,8 @@ impl Store {
     ) -> Result<Vec<TurnId>, StoreError> {
         let (turns, said) = (turns.into(), said.into());
         self.shared.ensure_open()?;
-        for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
+        let scopes = turns.iter().map(|turn| &turn.scope).chain(said.iter().map(|new| &new.scope));
+        for scope in scopes.collect::<BTreeSet<_>>() {
             self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         }
         if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
@@ -52,8 +54,9 @@ impl Store {
         self.accepting(move |journal, is_known| journal.accept(&turns, &said, is_known)).await
     }
 
-    /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it stood, unless
-    /// another one stands there, in the same transaction. The turns may be there already, or be left out of `turns`.
+    /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it
+    /// stood, unless another one stands there, in the same transaction, and noted with what was said plainly of it,
+    /// unless something else is. The turns may be there already, or be left out of `turns`.
     ///
     /// # Errors
     /// See [`Store`].
@@ -132,11 +135,11 @@ impl Store {
     /// Has the journal accept turns, and memory know of those that are new.
     async fn accepting(
         &self,
-        accept: impl FnOnce(&Journal, &dyn Fn(&Turn) -> bool) -> Result<Vec<TurnKey>, StoreError> + Send + 'static,
+        accept: impl FnOnce(&Journal, &dyn Fn(&Scope, TurnId) -> bool) -> Result<Vec<TurnKey>, StoreError> + Send + 'static,
     ) -> Result<Vec<TurnId>, StoreError> {
         self.shared
             .blocking(move |shared| {
-                let is_known = |turn: &Turn| shared.turn_index().state(&turn.scope, turn.id).is_some();
+                let is_known = |scope: &Scope, turn: TurnId| shared.turn_index().state(scope, turn).is_some();
                 let new = shared.change(
                     |journal| accept(journal, &is_known),
                     |turn_index, new| {

@@ -37,8 +37,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `config.directory`, creating it where there is none, replays the journal and starts the task
-    /// that flushes and maintains. Must be called within a Tokio runtime.
+    /// Opens the store in `config.directory`, creating it where there is none, replays the journal and starts two
+    /// tasks: one flushes and maintains, the other one looks at the files. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
@@ -141,7 +141,7 @@ impl Store {
         maintenance::build_vector_index(&self.shared).await
     }
 
-    /// Flushes, stops the background task and releases the directory. The second call does nothing.
+    /// Flushes, stops the background tasks and releases the directory. The second call does nothing.
     ///
     /// # Errors
     /// See [`Store`]; the store is closed all the same, and the journal keeps what could not be flushed.

@@ -11,11 +11,13 @@ use super::Store;
 use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
+use crate::query::spoken::Spoken;
 use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, overview, points};
 use crate::records::{
-    Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, LedgerKey, Outline, Point, Scope, ScopeCounts,
-    ScopeOverview, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
+    Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, LedgerKey, Outline, Pending, Point, Scope,
+    ScopeCounts, ScopeOverview, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
 };
+use crate::state::turn_index::State;
 
 impl Store {
     /// Every turn accepted and never completed, by scope, conversation and position.
@@ -93,7 +95,8 @@ impl Store {
     /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart;
     /// without `most`, in at most so many as is usual for their number. All main points of a turn are in the cluster
     /// that most of them are in. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at, always the
-    /// same ones. The same scope has the same clusters each time.
+    /// same ones; none of a turn with more around what was said plainly later, once that is read. The same scope has
+    /// the same clusters each time.
     ///
     /// # Errors
     /// See [`Store`].
@@ -127,7 +130,7 @@ impl Store {
         self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, conversation).await)
     }
 
-    /// What those of these turns said that had more around it and were said plainly later, by the names of both.
+    /// For each of these turns that was sent with documents around it and said plainly later, the plain turn, by the ids of both.
     ///
     /// # Errors
     /// See [`Store`].
@@ -137,7 +140,24 @@ impl Store {
         self.shared.noted(self.shared.blocking(move |shared| shared.journal.plain(&scope, &turns)).await)
     }
 
-    /// The same as they came, each with the time when it was first seen.
+    /// Which of these turns say plainly what was sent before with more around it, each with the first by name that was
+    /// sent so.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn sent_as(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashMap<TurnId, TurnId>, StoreError> {
+        self.shared.ensure_usable(scope)?;
+        let of_journal = scope.clone();
+        let plain = self.shared.blocking(move |shared| shared.journal.every_plain(&of_journal)).await;
+        let mut found: HashMap<TurnId, TurnId> = HashMap::new();
+        for (sent, said) in self.shared.noted(plain)?.into_iter().filter(|(_, said)| turns.contains(said)) {
+            let first = found.entry(said).or_insert(sent);
+            *first = sent.min(*first);
+        }
+        Ok(found)
+    }
+
+    /// The turns with these ids as they came, each with the time when it was first seen; missing ones are left out.
     ///
     /// # Errors
     /// See [`Store`].
@@ -161,7 +181,7 @@ impl Store {
 
     /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with
     /// the times when they were first seen. At a fork the later child is followed. Where a turn of the chain is not
-    /// stored (one without text) the nearest position goes on. Empty if the turn itself is not stored.
+    /// stored (it found no room, or was deleted) the nearest position goes on. Empty if the turn itself is not stored.
     ///
     /// # Errors
     /// See [`Store`].
@@ -202,7 +222,7 @@ impl Store {
     }
 
     /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are
-    /// there.
+    /// there. What was sent with more around it and said plainly later stands there as it was said.
     ///
     /// # Errors
     /// See [`Store`].
@@ -211,14 +231,25 @@ impl Store {
         self.shared.noted(outline::find(&self.shared, scope).await)
     }
 
-    /// How many turns a scope has. Answered from memory once the scope has been asked for.
+    /// How many turns a scope has.
     ///
     /// # Errors
     /// See [`Store`].
     pub async fn counts(&self, scope: &Scope) -> Result<ScopeCounts, StoreError> {
         self.shared.ensure_usable(scope)?;
         self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
-        Ok(self.shared.turn_index().counts(scope))
+        let of_journal = scope.clone();
+        let plain = self.shared.blocking(move |shared| shared.journal.every_plain(&of_journal)).await;
+        let plain = self.shared.noted(plain)?;
+        let turn_index = self.shared.turn_index();
+        let spoken = Spoken::new(plain, |turn| turn_index.state(scope, turn).is_some());
+        let mut counts = turn_index.counts(scope);
+        for sent in spoken.hidden() {
+            let waits = turn_index.state(scope, sent) == Some(State::Pending(Pending::Accepted));
+            counts.turns = counts.turns.saturating_sub(1);
+            counts.waiting = counts.waiting.saturating_sub(usize::from(waits));
+        }
+        Ok(counts)
     }
 
     /// Every scope that has a turn, in order.

@@ -133,7 +133,7 @@ pub(super) async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError>
     }
     let count = unread.len();
     let again: Vec<TurnKey> = unread.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
-    shared.blocking(move |shared| shared.journal.accept(&unread, &[], |_| false)).await?;
+    shared.blocking(move |shared| shared.journal.accept(&unread, &[], |_, _| false)).await?;
     for (scope, ids) in by_scope(again.iter()) {
         delete(&shared.tables().turns, &scope, column::ID, &ids).await?;
     }

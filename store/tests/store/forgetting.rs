@@ -472,6 +472,7 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
                 place: place(*position),
                 origin,
                 time: time(place(*position), *turn),
+                plain: None,
             })
         })
         .collect();

@@ -92,6 +92,29 @@ async fn a_history_that_came_without_its_places_keeps_its_times_when_a_client_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_found_no_room_keeps_the_time_of_its_place_when_its_words_come_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let (may, june) = (on("2026-05-01"), on("2026-06-02"));
+    let said = ConversationAppend {
+        scope: scope.clone(),
+        after: None,
+        fresh: conversation_id(100),
+        turns: [OSLO, SWIMS].map(|number| SaidTurn { turn: id(number), time: may }).to_vec(),
+        plain: Vec::new(),
+    };
+    let words = |number: u64, time: DateTime<Utc>| Turn { time, ..turn(&scope, number, "I live somewhere.") };
+    store.accept_said(vec![words(OSLO, may)], vec![said.clone()]).await.unwrap();
+    let kinds = vec![TurnKind::Telling; 2];
+    let turns = vec![id(OSLO), id(SWIMS)];
+    let matched = store.match_conversation(&scope, turns, kinds, Some(june), |_, _| false).await.unwrap();
+    assert_eq!(matched.known, 2, "both stand there, whether their words are there or not");
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), may)]);
+    store.accept_said(vec![words(SWIMS, june)], vec![said]).await.unwrap();
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), may), (id(SWIMS), may)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_in_two_old_chats_was_said_when_they_were_recorded_also_in_the_one_that_is_sent_last() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
@@ -224,7 +247,7 @@ async fn a_memory_that_is_moved_keeps_when_each_turn_was_said_at_each_place() {
             let came = store.turns_as_they_came(&from, &[*id]).await.unwrap().remove(0);
             let time = outline.time_at(place, *id).unwrap_or(came.time);
             turns.push(Turn { scope: to.clone(), time, ..came });
-            placed.push(PlacedTurn { scope: to.clone(), turn: *id, place, origin: None, time });
+            placed.push(PlacedTurn { scope: to.clone(), turn: *id, place, origin: None, time, plain: None });
         }
     }
     for _ in 0..2 {

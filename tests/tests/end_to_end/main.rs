@@ -2,6 +2,7 @@
 //!
 //! One binary for all of them, so that it is linked once. The tests know the product only as its users do.
 
+#![forbid(unsafe_code)]
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
 mod abstention;
@@ -48,6 +49,7 @@ mod openai_responses;
 mod openapi;
 mod own_headers;
 mod own_words;
+mod pasted_lines;
 mod quotes;
 mod recall_tool;
 mod recorded_traffic;

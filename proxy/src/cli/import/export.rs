@@ -126,7 +126,8 @@ fn reason(LineError { key, value, allowed }: &LineError) -> String {
 
 /// As many as its length suggests.
 fn tokens_of(turn: &ArchivedTurn) -> u64 {
-    turn.text.len().div_ceil(4) as u64
+    let tokens = |text: &String| text.len().div_ceil(4) as u64;
+    tokens(&turn.text) + turn.plain.as_ref().map_or(0, tokens)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ struct Outlined {
     turn: TurnId,
     place: TurnPlace,
     origin: Option<TurnPlace>,
+    /// What was said, if the turn has more around that and it was said plainly later.
+    plain: Option<TurnId>,
     /// When it was said there, if that is not when it was first seen.
     time: Option<DateTime<Utc>>,
 }
@@ -35,13 +37,15 @@ pub(super) async fn lines(
     Ok(stream::iter(pieces).then(move |piece| {
         let (store, scope) = (store.clone(), scope.clone());
         async move {
-            let ids: Vec<TurnId> = piece.iter().map(|outlined| outlined.turn).collect();
+            let ids: Vec<TurnId> = piece.iter().flat_map(|one| std::iter::once(one.turn).chain(one.plain)).collect();
             let turns = store.turns_as_they_came(&scope, &ids).await?;
             let turns: HashMap<TurnId, Turn> = turns.into_iter().map(|turn| (turn.id, turn)).collect();
             let line = |outlined: &Outlined| {
                 let turn = turns.get(&outlined.turn)?;
                 let time = Some(outlined.time.unwrap_or(turn.time));
-                Some(ArchivedTurn { time, ..ArchivedTurn::new(turn, outlined.place, outlined.origin) })
+                let plain = outlined.plain.and_then(|plain| turns.get(&plain)).map(|plain| plain.text.clone());
+                let plain = plain.filter(|plain| *plain != turn.text);
+                Some(ArchivedTurn { time, plain, ..ArchivedTurn::new(turn, outlined.place, outlined.origin) })
             };
             Ok(piece.iter().filter_map(line).collect())
         }
@@ -52,11 +56,16 @@ fn outlined(outline: &Outline) -> Vec<Outlined> {
     let of = |(conversation, of): (ConversationId, &OutlinedConversation)| {
         let is_behind = |origin: TurnPlace| of.turns.iter().position(|(position, _)| *position > origin.position);
         let first = of.origin.and_then(is_behind);
-        let turns = of.turns.iter().enumerate().map(|(index, (position, turn))| Outlined {
-            turn: *turn,
-            place: TurnPlace { conversation, position: *position },
-            origin: of.origin.filter(|_| first == Some(index)),
-            time: outline.time_at(TurnPlace { conversation, position: *position }, *turn),
+        let turns = of.turns.iter().enumerate().map(|(index, (position, turn))| {
+            let place = TurnPlace { conversation, position: *position };
+            let sent_as = outline.sent_as(place, *turn);
+            Outlined {
+                turn: sent_as.unwrap_or(*turn),
+                place,
+                origin: of.origin.filter(|_| first == Some(index)),
+                plain: sent_as.map(|_| *turn),
+                time: outline.time_at(place, *turn),
+            }
         });
         turns.collect::<Vec<_>>()
     };

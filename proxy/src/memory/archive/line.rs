@@ -22,8 +22,11 @@ pub(crate) struct ArchivedTurn {
     pub(crate) branches_from: Option<ListedPlace>,
     /// Who spoke.
     pub(crate) role: String,
-    /// What was said.
+    /// What was said, as it was sent.
     pub(crate) text: String,
+    /// What was said plainly later of that, which has documents or instructions around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plain: Option<String>,
     /// When it was said there; `None` in a line that does not say so.
     pub(crate) time: Option<DateTime<Utc>>,
 }
@@ -54,6 +57,7 @@ impl ArchivedTurn {
             branches_from: origin.map(ListedPlace::from),
             role: turn.role.clone(),
             text: turn.text.clone(),
+            plain: None,
             time: Some(turn.time),
         }
     }
@@ -74,12 +78,15 @@ impl ArchivedTurn {
         let line = Fields(&fields);
         let position = line.number("position", "a whole number from 0 to 9999999")?;
         let conversation = named(line.text("conversation", "the name of a conversation, at least one character")?);
+        let role = line.one_of("role", &ROLES, "\"user\", \"assistant\", \"tool\" or \"function\"")?;
+        let text = line.text("text", "what was said, with at least one character that is no space")?;
         Ok(Self {
             conversation,
             position,
             branches_from: line.origin(conversation, position)?,
-            role: line.one_of("role", &ROLES, "\"user\", \"assistant\", \"tool\" or \"function\"")?.to_owned(),
-            text: line.text("text", "what was said, with at least one character that is no space")?.to_owned(),
+            role: role.to_owned(),
+            text: text.to_owned(),
+            plain: line.plain(role, text)?,
             time: line.time("time")?,
         })
     }
@@ -102,6 +109,18 @@ impl<'a> Fields<'a> {
     fn text(&self, key: &'static str, allowed: &'static str) -> Result<&'a str, LineError> {
         let text = self.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         text.ok_or_else(|| self.refused(key, allowed))
+    }
+
+    /// What was said plainly of what this role sent.
+    fn plain(&self, role: &str, text: &str) -> Result<Option<String>, LineError> {
+        let key = "plain";
+        let allowed = "what a user said without what is around it in \"text\": other words, in a line of the user's";
+        if self.get(key).is_none() {
+            return Ok(None);
+        }
+        let plain = self.text(key, allowed)?;
+        let is_plain = role == "user" && plain != text;
+        is_plain.then(|| Some(plain.to_owned())).ok_or_else(|| self.refused(key, allowed))
     }
 
     fn one_of(&self, key: &'static str, known: &[&str], allowed: &'static str) -> Result<&'a str, LineError> {
@@ -181,6 +200,10 @@ mod tests {
             (r#"{"conversation":"c","text":"hi"}"#.to_owned(), Some("role"), "missing"),
             (r#"{"conversation":"c","role":"system","text":"hi"}"#.to_owned(), Some("role"), "\"system\""),
             (r#"{"conversation":"c","role":"user","text":" \n"}"#.to_owned(), Some("text"), "\" \\n\""),
+            (with(r#","plain":7"#), Some("plain"), "7"),
+            (with(r#","plain":" ""#), Some("plain"), "\" \""),
+            (with(r#","plain":"hi""#), Some("plain"), "\"hi\""),
+            (with(r#","plain":"h""#).replace("user", "assistant"), Some("plain"), "\"h\""),
             (with(r#","position":-1"#), Some("position"), "-1"),
             (with(r#","position":10000000"#), Some("position"), "10000000"),
             (with(r#","time":"yesterday""#), Some("time"), "\"yesterday\""),
@@ -231,13 +254,14 @@ mod tests {
         #[test]
         fn what_is_exported_is_read_as_it_was(
             text in "[^\u{0}]{0,40}[a-zé☕][^\u{0}]{0,40}", position in 1..MOST_POSITION, micros in 0..4_000_000_000_000_000_i64,
-            origin in proptest::option::of(0..1_u32),
+            origin in proptest::option::of(0..1_u32), plain in proptest::option::of("[a-z?]{1,9}"),
         ) {
+            let plain = plain.filter(|plain| *plain != text);
             let time = DateTime::from_timestamp_micros(micros).unwrap();
             let turn = Turn { time, ..turn(position, &text) };
             let place = TurnPlace { conversation: conversation(5), position };
             let origin = origin.map(|position| TurnPlace { conversation: conversation(6), position });
-            let line = ArchivedTurn::new(&turn, place, origin);
+            let line = ArchivedTurn { plain, ..ArchivedTurn::new(&turn, place, origin) };
             let written = serde_json::to_vec(&line).unwrap();
             prop_assert!(!written.contains(&b'\n'));
             prop_assert_eq!(ArchivedTurn::parse(&written), Ok(line));

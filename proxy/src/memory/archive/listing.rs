@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationId, Outline, Point, Scope, ScopeOverview, Turn, TurnId, TurnPlace};
+use mainpoint_store::{ConversationId, Point, Scope, ScopeOverview, Turn, TurnId, TurnPlace};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::memory::one_line;
@@ -87,29 +87,24 @@ pub(crate) struct ListedConversation {
 }
 
 impl ListedConversation {
-    /// A conversation of these turns, whose first and last are among `turns`, as they came; `None` where they are not.
+    /// A conversation of so many turns, of which these are the first and the last, with the times when they were said
+    /// there.
     pub(super) fn new(
         id: ConversationId,
-        outline: &Outline,
-        line: &[(TurnPlace, TurnId)],
-        turns: &[Turn],
-    ) -> Option<Self> {
-        let turn = |end: Option<&(TurnPlace, TurnId)>| {
-            let (place, id) = end?;
-            let turn = turns.iter().find(|turn| turn.id == *id)?;
-            Some((turn, outline.time_at(*place, *id).unwrap_or(turn.time)))
-        };
-        let ((first, first_time), (last, last_time)) = (turn(line.first())?, turn(line.last())?);
-        Some(Self {
+        turns: usize,
+        [(first, first_time), (last, last_time)]: [(&Turn, DateTime<Utc>); 2],
+        origin: Option<TurnPlace>,
+    ) -> Self {
+        Self {
             id,
-            turns: line.len(),
+            turns,
             first_turn: first.id,
             last_turn: last.id,
             first_time,
             last_time,
             first_words: one_line(&first.text, FIRST_WORDS),
-            branches_from: outline.conversation(id)?.origin.map(ListedPlace::from),
-        })
+            branches_from: origin.map(ListedPlace::from),
+        }
     }
 }
 
@@ -154,6 +149,9 @@ pub(crate) struct ListedTurn {
     pub(crate) tokens: u32,
     /// Whether it has been read, so that searches find it.
     pub(crate) read: bool,
+    /// The turn that was sent there, if this was said plainly after it had been sent with documents or instructions
+    /// around it.
+    pub(crate) sent_as: Option<TurnId>,
 }
 
 impl ListedTurn {
@@ -167,6 +165,7 @@ impl ListedTurn {
             time: turn.time,
             tokens: turn.tokens,
             read,
+            sent_as: None,
         }
     }
 }
@@ -207,17 +206,13 @@ pub(crate) struct ListedSpan {
 }
 
 impl TurnDetails {
-    pub(super) fn new(turn: &Turn, read: bool, points: &[Point], places: &[TurnPlace]) -> Self {
-        let own = TurnPlace { conversation: turn.conversation, position: turn.position };
+    /// A turn as it is listed at its first place, with those of these points that are its own.
+    pub(super) fn new(turn: ListedTurn, points: &[Point], places: &[TurnPlace]) -> Self {
         let spans = points.iter().filter(|point| point.turn == turn.id).flat_map(|point| &point.spans);
         let mut main_point: Vec<ListedSpan> =
             spans.map(|span| ListedSpan { start: span.start, end: span.end, salience: span.salience }).collect();
         main_point.sort_by_key(|span| (span.start, span.end));
-        Self {
-            turn: ListedTurn::new(turn, places.first().copied().unwrap_or(own), read),
-            places: places.iter().copied().map(ListedPlace::from).collect(),
-            main_point,
-        }
+        Self { turn, places: places.iter().copied().map(ListedPlace::from).collect(), main_point }
     }
 }
 

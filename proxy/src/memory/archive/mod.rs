@@ -6,6 +6,7 @@ mod export;
 mod line;
 mod listing;
 mod restorer;
+mod said;
 mod times;
 
 use std::ops::Range;
@@ -23,6 +24,7 @@ pub(crate) use listing::{
     ConversationCursor, ListedConversation, ListedScope, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails,
 };
 pub(crate) use restorer::Restorer;
+use said::SaidTimes;
 pub(crate) use times::{ALLOWED_TIME, time};
 
 /// The memory of one scope.
@@ -87,9 +89,19 @@ impl<'a> Archive<'a> {
         let names = page.data.iter().map(|place| place.conversation);
         let lines: Vec<_> = names.map(|name| (name, outline.line(name))).collect();
         let ends = lines.iter().flat_map(|(_, line)| line.first().into_iter().chain(line.last()));
-        let ends: Vec<TurnId> = ends.map(|(_, turn)| *turn).collect();
+        let ends: Vec<(TurnPlace, TurnId)> = ends.copied().collect();
+        let times = SaidTimes::of(self.store, self.scope, &outline, &ends).await?;
+        let ends: Vec<TurnId> = ends.iter().map(|(_, turn)| *turn).collect();
         let turns = self.store.turns_as_they_came(self.scope, &ends).await?;
-        let listed = lines.iter().filter_map(|(name, line)| ListedConversation::new(*name, &outline, line, &turns));
+        let listed = lines.iter().filter_map(|(name, line)| {
+            let origin = outline.conversation(*name)?.origin;
+            let ends = [line.first()?, line.last()?].map(|(place, id)| {
+                let turn = turns.iter().find(|turn| turn.id == *id)?;
+                Some((turn, times.at(*place, turn)))
+            });
+            let [Some(first), Some(last)] = ends else { return None };
+            Some(ListedConversation::new(*name, line.len(), [first, last], origin))
+        });
         Ok(Page { data: listed.collect(), next: page.next.map(|place| place.to_string()) })
     }
 
@@ -97,10 +109,11 @@ impl<'a> Archive<'a> {
     async fn begun(&self, outline: &Outline) -> Result<Vec<ConversationCursor>, StoreError> {
         let firsts: Vec<_> =
             outline.conversations().filter_map(|(name, _)| Some((name, outline.first(name)?))).collect();
-        let turns: Vec<TurnId> = firsts.iter().map(|(_, (_, turn))| *turn).collect();
+        let sent = |place, turn| outline.sent_as(place, turn).unwrap_or(turn);
+        let turns: Vec<TurnId> = firsts.iter().map(|(_, (place, turn))| sent(*place, *turn)).collect();
         let seen = self.store.first_seen(self.scope, &turns).await?;
         let begun = firsts.into_iter().filter_map(|(name, (place, turn))| {
-            let time = outline.time_at(place, turn).or_else(|| seen.get(&turn).copied())?;
+            let time = outline.time_at(place, turn).or_else(|| seen.get(&sent(place, turn)).copied())?;
             Some(ConversationCursor::new(time, name))
         });
         Ok(begun.collect())
@@ -145,7 +158,8 @@ impl<'a> Archive<'a> {
             return Ok(None);
         };
         let line = outline.line(conversation);
-        let Some(at) = line.iter().position(|(_, turn)| *turn == id) else {
+        let is_it = |(place, turn): &(TurnPlace, TurnId)| *turn == id || outline.sent_as(*place, *turn) == Some(id);
+        let Some(at) = line.iter().position(is_it) else {
             return Ok(None);
         };
         let range = window.range(at, line.len());
@@ -159,26 +173,38 @@ impl<'a> Archive<'a> {
         let ids: Vec<TurnId> = line.iter().map(|(_, turn)| *turn).collect();
         let turns = self.store.turns_as_they_came(self.scope, &ids).await?;
         let read = self.store.read_or_unreadable(self.scope, &ids).await?;
+        let times = SaidTimes::of(self.store, self.scope, outline, line).await?;
         let listed = line.iter().filter_map(|(place, id)| {
             let turn = turns.iter().find(|turn| turn.id == *id)?;
-            let time = outline.time_at(*place, *id).unwrap_or(turn.time);
-            Some(ListedTurn { time, ..ListedTurn::new(turn, *place, read.contains(id)) })
+            let (time, sent_as) = (times.at(*place, turn), outline.sent_as(*place, *id));
+            Some(ListedTurn { time, sent_as, ..ListedTurn::new(turn, *place, read.contains(id)) })
         });
         Ok(listed.collect())
     }
 
-    /// A turn with its main point and every place where it stands; `None` if there is no such turn.
+    /// A turn with its main point and every place where it stands; `None` if there is no such turn. One that was sent
+    /// with more around what was said plainly later is found by its own name alone.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) async fn turn(&self, id: TurnId) -> Result<Option<TurnDetails>, StoreError> {
-        let Some(turn) = self.store.turns(self.scope, &[id]).await?.pop() else {
+        let outline = self.store.outline(self.scope).await?;
+        let sent = outline.every_sent_as(id);
+        let turns: Vec<TurnId> = std::iter::once(id).chain(sent).collect();
+        let turns = self.store.turns(self.scope, &turns).await?;
+        let (Some(turn), Some(time)) =
+            (turns.iter().find(|turn| turn.id == id), turns.iter().map(|turn| turn.time).max())
+        else {
             return Ok(None);
         };
         let is_read = self.store.read_or_unreadable(self.scope, &[id]).await?.contains(&id);
         let points = self.store.points(self.scope, &Within::Turns(vec![id]), MOST_PASSAGES).await?;
-        let places = self.store.outline(self.scope).await?.places(id);
-        Ok(Some(TurnDetails::new(&turn, is_read, &points, &places)))
+        let places = outline.places(id);
+        let own = TurnPlace { conversation: turn.conversation, position: turn.position };
+        let place = places.first().copied().unwrap_or(own);
+        let sent_as = outline.sent_as(place, id);
+        let listed = ListedTurn { time, sent_as, ..ListedTurn::new(turn, place, is_read) };
+        Ok(Some(TurnDetails::new(listed, &points, &places)))
     }
 
     /// What it is about now.

@@ -27,7 +27,8 @@ impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {
         Self { scope, name, now, last: HashMap::new() }
     }
 
-    /// Adds the turn of a line. Without a position it comes after the last one of its conversation.
+    /// Adds the turn of a line, and what was said plainly of it, which needs no place. Without a position it comes
+    /// after the last one of its conversation.
     pub(crate) fn add(&mut self, line: ArchivedTurn, to: &mut MovedTurns) {
         let id = (self.name)(&line.role, &line.text);
         let last = self.last.get(&line.conversation).copied();
@@ -37,18 +38,22 @@ impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {
         let place = TurnPlace { conversation: line.conversation, position };
         let origin = line.branches_from.map(TurnPlace::from);
         let time = line.time.unwrap_or(self.now);
-        to.placed.push(PlacedTurn { scope: self.scope.clone(), turn: id, place, origin, time });
-        to.turns.push(Turn {
+        let plain = line.plain.map(|text| ((self.name)(&line.role, &text), text));
+        let plain_id = plain.as_ref().map(|(id, _)| *id);
+        to.placed.push(PlacedTurn { scope: self.scope.clone(), turn: id, place, origin, time, plain: plain_id });
+        let turn = |id, text: String| Turn {
             id,
             parent: last.filter(|(before, _)| *before < position).map(|(_, turn)| turn),
             conversation: line.conversation,
             scope: self.scope.clone(),
             position,
-            role: line.role,
-            tokens: u32::try_from(line.text.len().div_ceil(4)).unwrap_or(u32::MAX),
-            text: line.text,
+            role: line.role.clone(),
+            tokens: u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
+            text,
             time,
-        });
+        };
+        to.turns.push(turn(id, line.text));
+        to.turns.extend(plain.map(|(id, text)| turn(id, text)));
     }
 }
 
@@ -83,5 +88,21 @@ mod tests {
         assert_eq!(moved.turns[0].time, DateTime::UNIX_EPOCH);
         assert_eq!(moved.turns[2].time.to_rfc3339(), "2026-05-08T11:56:00+00:00");
         assert_ne!(moved.turns[0].conversation, moved.turns[1].conversation);
+    }
+
+    #[test]
+    fn what_was_said_plainly_comes_with_what_was_sent_and_stands_nowhere_itself() {
+        let moved = moved(&[
+            r#"{"conversation":"a","role":"user","text":"<query>who?</query>","plain":"who?"}"#,
+            r#"{"conversation":"a","role":"assistant","text":"Ann."}"#,
+        ]);
+        let texts: Vec<&str> = moved.turns.iter().map(|turn| turn.text.as_str()).collect();
+        assert_eq!(texts, ["<query>who?</query>", "who?", "Ann."]);
+        let [sent, said, answer] = [0, 1, 2].map(|at: usize| &moved.turns[at]);
+        assert_eq!((said.conversation, said.position, said.time), (sent.conversation, sent.position, sent.time));
+        let placed: Vec<_> =
+            moved.placed.iter().map(|placed| (placed.turn, placed.place.position, placed.plain)).collect();
+        assert_eq!(placed, [(sent.id, 0, Some(said.id)), (answer.id, 1, None)]);
+        assert_eq!(answer.parent, Some(sent.id));
     }
 }

@@ -1,7 +1,7 @@
 //! The turns that the journal holds and nobody has read yet, by their ids alone, and whose turn it is to be read.
 //!
 //! It must not know how turns are journalled or read. Scopes are served one after the other, the oldest turns of each first;
-//! what may wait is bounded in all and for each caller, whose users have scopes of their own.
+//! what may wait is bounded in all and for each caller, whose projects and users have scopes of their own.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -136,14 +136,15 @@ impl Backlog {
         }
     }
 
-    /// The places of those of `ids` that are neither in the journal nor read or unreadable, as far as is known without asking it.
+    /// The places of those of `ids` that are neither in the journal nor read or unreadable, as far as is known without
+    /// asking the store.
     pub(super) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
         let mut inner = self.lock();
         let mut is_unseen = |at: &usize| ids.get(*at).is_some_and(|id| !inner.is_known(scope, *id));
         (0..ids.len()).filter(|at| is_unseen(at)).collect()
     }
 
-    /// Leaves those out that are in the journal, read or unreadable, as far as is known without asking it.
+    /// Leaves those out that are in the journal, read or unreadable, as far as is known without asking the store.
     pub(super) fn retain_unseen(&self, turns: &mut Vec<Turn>) {
         let mut inner = self.lock();
         turns.retain(|turn| !inner.is_known(&turn.scope, turn.id));
@@ -154,8 +155,8 @@ impl Backlog {
         self.lock().refusal(&self.limits, scope, 1)
     }
 
-    /// Makes room for turns that are about to be journalled, and gives back those for which there is room, in their order, and
-    /// why how many others were left out. Those that are here already are in neither.
+    /// Makes room for turns that are about to be journalled. Gives back the turns for which there is room, in their order, and for each
+    /// refusal how many turns it left out. Turns that are here already are in neither.
     pub(super) fn admit(&self, turns: Vec<Turn>) -> (Vec<Turn>, Vec<(Refusal, usize)>) {
         self.change(|inner| {
             let (mut admitted, mut full, mut share) = (Vec::with_capacity(turns.len()), 0, 0);
@@ -207,7 +208,8 @@ impl Backlog {
         self.change(|inner| inner.unlisted = turns);
     }
 
-    /// What is found out of turns from now on holds unless some are deleted meanwhile.
+    /// The era that it is now. Whoever asks the store about turns takes it before, and hands it in with what the store says
+    /// ([`Backlog::mark_read_or_unreadable`], [`Backlog::let_go`]): a deletion in between makes that void.
     pub(super) fn era(&self) -> Era {
         self.lock().era
     }
@@ -442,7 +444,7 @@ impl Inner {
     }
 }
 
-/// Whose scope it is: users of one caller have what comes behind the first dot.
+/// The caller that a scope belongs to: what stands before the first dot. Its projects and users stand behind it.
 fn caller(scope: &Scope) -> &str {
     scope.as_str().split('.').next().unwrap_or_default()
 }

@@ -72,10 +72,10 @@ impl Importer {
         self.read(divided, done).await
     }
 
-    /// The same for turns that stood in conversations before: each is put where it stood, unless another one is there.
+    /// [`Importer::import`] for turns that stood in conversations before: each is put where it stood, unless another one is there.
     ///
     /// # Errors
-    /// As [`Self::take`].
+    /// As [`Self::import`].
     pub(crate) async fn restore(
         &self,
         scope: &Scope,

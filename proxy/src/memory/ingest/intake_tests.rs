@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
+use mainpoint_store::{ConversationId, SaidTurn};
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -16,6 +17,8 @@ use crate::memory::turns_for_tests as turns;
 #[derive(Debug)]
 struct Journal {
     batches: Mutex<Vec<usize>>,
+    /// Turns that were put into their places.
+    placed: AtomicUsize,
     failures_left: AtomicUsize,
     permits: Semaphore,
 }
@@ -26,7 +29,12 @@ const PAUSE_BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
 impl Journal {
     fn failing(times: usize) -> Arc<Self> {
-        Arc::new(Self { batches: Mutex::default(), failures_left: AtomicUsize::new(times), permits: Semaphore::new(0) })
+        Arc::new(Self {
+            batches: Mutex::default(),
+            placed: AtomicUsize::new(0),
+            failures_left: AtomicUsize::new(times),
+            permits: Semaphore::new(0),
+        })
     }
 
     async fn accept(&self, turns: usize) -> Result<(), StoreError> {
@@ -61,8 +69,10 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);
     let writer = JournalWriter {
-        accept: Box::new(move |turns, _| {
+        accept: Box::new(move |turns, placements| {
             let journal = Arc::clone(&taking);
+            let placed = placements.iter().map(|placement| placement.turns.len()).sum();
+            journal.placed.fetch_add(placed, Ordering::AcqRel);
             Box::pin(async move { journal.accept(turns.len()).await })
         }),
         backlog: Arc::clone(&backlog),
@@ -75,11 +85,19 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
 
 impl Bench {
     async fn submit(&self, numbers: impl IntoIterator<Item = u32>) -> Acknowledgement {
+        self.submit_placed(numbers, None).await
+    }
+
+    async fn submit_placed(
+        &self,
+        numbers: impl IntoIterator<Item = u32>,
+        placement: Option<ConversationAppend>,
+    ) -> Acknowledgement {
         let turns: Vec<Turn> = numbers.into_iter().map(turn).collect();
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
         let (done, written) = oneshot::channel();
         assert!(self.health.enter(bytes));
-        self.queue.send(QueuedTurns { turns, placement: None, bytes, done }).await.unwrap();
+        self.queue.send(QueuedTurns { turns, placement, bytes, done }).await.unwrap();
         Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: false }
     }
 
@@ -192,6 +210,24 @@ async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
     bench.backlog.mark_read_or_unreadable(&turn(0).scope, &[turn(0).id, turn(1).id], bench.backlog.era());
     bench.submit(3..5).await.wait().await;
     assert_eq!(bench.waiting(3..5), 2, "there is room again");
+}
+
+#[tokio::test]
+async fn turns_for_which_there_is_no_room_have_their_places_all_the_same() {
+    let bench = bench(Journal::failing(0), LONG, 2);
+    bench.journal.permits.add_permits(100);
+    bench.submit(0..2).await.wait().await;
+    let placement = ConversationAppend {
+        scope: turn(0).scope,
+        after: None,
+        fresh: ConversationId([1; 16]),
+        turns: (0..4).map(turn).map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect(),
+        plain: Vec::new(),
+    };
+    bench.submit_placed(2..4, Some(placement)).await.wait().await;
+    assert_eq!(bench.journal.batches(), [2, 0]);
+    assert_eq!(bench.journal.placed.load(Ordering::Acquire), 4);
+    assert_eq!(bench.waiting(2..4), 0, "the next request brings their words again");
 }
 
 #[test]

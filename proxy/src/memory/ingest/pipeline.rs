@@ -195,5 +195,5 @@ async fn ended(workers: Vec<JoinHandle<()>>, deadline: Instant) -> bool {
 /// when the process ends.
 pub(super) const CHUNK_TOKENS: usize = 4 * SHARED_TOKENS;
 
-/// The same while the turns of others wait.
+/// Most tokens of turns that are read together while other scopes wait.
 const SHARED_TOKENS: usize = 1536;

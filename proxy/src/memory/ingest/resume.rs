@@ -1,4 +1,4 @@
-//! Lists the turns that an earlier process accepted and nobody has read, while new ones come, and lists anew what waits when the
+//! Lists the turns that an earlier process accepted and nobody has read, while new ones come. Lists all that waits anew when the
 //! store has lost turns, or may have deleted some. What is known of turns is forgotten when the store has deleted some.
 //!
 //! It must not hold their words nor read anything.
@@ -62,7 +62,7 @@ async fn list(store: &Store, backlog: &Backlog, stop: &CancellationToken) {
     }
     backlog.set_unlisted(0);
     if listed > 0 {
-        tracing::info!(turns = listed, "reading turns that an earlier process accepted");
+        tracing::info!(turns = listed, "reading turns that were in the journal without having been read");
     }
 }
 

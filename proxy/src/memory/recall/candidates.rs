@@ -72,8 +72,8 @@ pub fn ranked(candidates: &[Candidate]) -> Vec<(usize, f32)> {
     ranked
 }
 
-/// The same places with how likely it is, of all candidates, that each answers: the weights of relevance were learned so that
-/// this is the softmax of the scores.
+/// Places and scores of [`ranked`], with each score turned into how likely it is that this one of all candidates answers. The weights
+/// of relevance were learned so that this is the softmax of the scores.
 #[must_use]
 pub fn chances(ranked: Vec<(usize, f32)>) -> Vec<(usize, f32)> {
     let best = ranked.first().map_or(0.0, |(_, score)| *score);
@@ -81,7 +81,8 @@ pub fn chances(ranked: Vec<(usize, f32)>) -> Vec<(usize, f32)> {
     ranked.into_iter().map(|(place, score)| (place, (score - best).exp() / all.max(1.0))).collect()
 }
 
-/// The same, where some places take nothing from the others: their own chances are what they are among all.
+/// [`chances`], for candidates of which some only repeat the question (`stands_beside`). Those take nothing from the chances of the
+/// others, which are computed without them; their own are computed among all.
 pub(super) fn chances_beside(ranked: Vec<(usize, f32)>, stands_beside: impl Fn(usize) -> bool) -> Vec<(usize, f32)> {
     let others = ranked.iter().copied().filter(|(place, _)| !stands_beside(*place)).collect();
     let mut others = chances(others).into_iter();

@@ -3,6 +3,8 @@
 //! It must not know prompts or budgets, nor how the memory is searched.
 
 pub mod abstention;
+mod asking;
+mod beside;
 pub mod candidates;
 pub mod dates;
 mod excerpts;
@@ -21,6 +23,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{ConversationView, IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
+use self::asking::asking;
 use self::candidates::{chances_beside, ranked};
 use self::excerpts::excerpts;
 use self::newer::{DatedTurn, newer, newest_first};
@@ -85,6 +88,9 @@ pub(crate) struct RecalledTurn {
     pub(crate) sent_as: Option<TurnId>,
     /// The newer turn that tells otherwise what this one tells; without that one it is out of date.
     pub(crate) newer: Option<TurnId>,
+    /// Bytes of the question that it was found for, or of the part of it that asks: a longer one brings along more of
+    /// what it is about.
+    pub(crate) asked_bytes: usize,
 }
 
 /// What a question brought to mind.
@@ -98,26 +104,36 @@ pub(crate) struct RecallResult {
     pub(crate) evidence: Evidence,
     /// Whether nothing that was found matches the question well enough, so that no turns are given.
     pub(crate) abstained: bool,
+    /// What a long message asks, where that is known.
+    pub(crate) asking: Option<String>,
     /// How long each step took.
     pub(crate) steps: Laps,
 }
 
 impl RecallResult {
-    /// The same but for turns that say what the question does, word for word: that it was asked before answers nothing.
+    /// The same but for turns that say what the question does, or what of a long one asks, word for word: that it was
+    /// asked before answers nothing.
     pub(crate) fn without_repetitions(self, question: &str) -> Self {
-        let asked = words_of(question);
+        let asked = self.questions(question);
         if asked.is_empty() {
             return self;
         }
         let found = self.turns.into_iter().zip(self.reasons);
-        let (turns, reasons) = found.filter(|(recalled, _)| words_of(&recalled.turn.text) != asked).unzip();
+        let (turns, reasons) = found.filter(|(recalled, _)| !asked.contains(&words_of(&recalled.turn.text))).unzip();
         Self { turns, reasons, ..self }
     }
 
-    /// The same with what was told last before what was told of it earlier, for a question asked at a time.
+    /// The words of a question, and of what of a long one asks, as far as there are any.
+    pub(crate) fn questions(&self, question: &str) -> Vec<String> {
+        let texts = [Some(question), self.asking.as_deref()];
+        texts.into_iter().flatten().map(words_of).filter(|asked| !asked.is_empty()).collect()
+    }
+
+    /// The same with what was told last before what was told of it earlier, for a question asked at a time. Of a long
+    /// one what asks counts: the dates of a log are no times that are asked about.
     pub(crate) fn newest_first(mut self, question: &str, asked: DateTime<Utc>) -> Self {
         let turns: Vec<DatedTurn<'_>> = self.turns.iter().map(RecalledTurn::dated).collect();
-        let newer = newer(question, asked, &turns);
+        let newer = newer(&self.asking.clone().unwrap_or_else(|| shortened(question)), asked, &turns);
         let ids: Vec<TurnId> = self.turns.iter().map(|recalled| recalled.turn.id).collect();
         for (place, later) in newer.iter().enumerate() {
             let Some((later, own)) = later.zip(self.turns.get_mut(place)) else { continue };
@@ -147,24 +163,47 @@ impl RecalledTurn {
 }
 
 impl Recall<'_> {
-    /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the question well
-    /// enough.
+    /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the
+    /// question well enough. Of a long message what asks is a question by itself; the whole of it is another one
+    /// beside it, where the rest may say what it is about.
     ///
     /// # Errors
     /// When the engine or the store fails.
     pub(crate) async fn run(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
-        let text = shortened(&question.text);
         let is_nothing_to_search = question.reach == RecallReach::Conversation && question.missing.is_empty();
-        if is_nothing_to_search || text.trim().is_empty() {
+        if is_nothing_to_search || question.text.trim().is_empty() {
             return Ok(RecallResult::default());
         }
+        let whole = Wording { text: shortened(&question.text), whole: &question.text };
+        let Some(asking) = asking(&question.text) else {
+            return self.find(&question, whole).await;
+        };
+        let asked = Wording { text: asking.text.clone(), whole: &asking.text };
+        let found = if asking.needs_rest {
+            let (asked, whole) = tokio::try_join!(self.find(&question, asked), self.find(&question, whole))?;
+            asked.beside(whole, &self.floor(), self.most)
+        } else {
+            self.find(&question, asked).await?
+        };
+        Ok(RecallResult { asking: Some(asking.text), ..found })
+    }
+
+    /// What evidence must reach.
+    fn floor(&self) -> Floor {
+        let least_lead = self.small_talk.map_or(0.0, SmallTalk::least_lead);
+        Floor { least_match: self.config.least_match, least_lead }
+    }
+
+    /// The turns that matter for a question in these words.
+    async fn find(&self, question: &RecallQuery<'_>, wording: Wording<'_>) -> Result<RecallResult, MemoryError> {
+        let Wording { text, whole } = wording;
         let mut watch = Stopwatch::start();
         let snapshot = self.store.snapshot(question.scope, &question.within()).await?;
         watch.lap("snapshot");
         let search = Search {
             snapshot: &snapshot,
             text: &text,
-            whole: &question.text,
+            whole,
             asked: question.asked,
             conversation: question.conversation(),
             retained: &question.retained,
@@ -174,8 +213,7 @@ impl Recall<'_> {
         let mut found = search.run(self.engine.question(&text)).await?;
         watch.absorb(found.take_steps());
         let evidence = found.evidence;
-        let least_lead = self.small_talk.map_or(0.0, SmallTalk::least_lead);
-        if !evidence.is_enough(&Floor { least_match: self.config.least_match, least_lead }) {
+        if !evidence.is_enough(&self.floor()) {
             tracing::debug!(?evidence, "abstained");
             return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
@@ -189,7 +227,8 @@ impl Recall<'_> {
         let stays = |turn: &TurnId| plain.get(turn).is_none_or(|plain| !question.retained.contains(plain));
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(stays));
         let asked = Sentences::of(&text);
-        let (turns, reasons) = self.read(snapshot, &question, &ranking, &found, &asked).await?;
+        let (mut turns, reasons) = self.read(snapshot, question, &ranking, &found, &asked).await?;
+        turns.iter_mut().for_each(|recalled| recalled.asked_bytes = whole.len());
         let spoken: Vec<TurnId> = plain.values().copied().collect();
         let spoken = match spoken.is_empty() {
             true => Vec::new(),
@@ -201,7 +240,7 @@ impl Recall<'_> {
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
-        Ok(RecallResult { turns, reasons, evidence, abstained: false, steps })
+        Ok(RecallResult { turns, reasons, evidence, abstained: false, asking: None, steps })
     }
 
     /// The turns of a ranking that are still there, with the passages that speak for them, and what else does.
@@ -236,8 +275,8 @@ impl Recall<'_> {
             let excerpts = if is_result { excerpts(&turn.text, &passages) } else { Vec::new() };
             let text = passage.as_deref().unwrap_or(&turn.text);
             let sentences = (!is_result).then(|| asked.telling(text)).flatten().map(str::to_owned);
-            let recalled =
-                RecalledTurn { turn, passage, excerpts, sentences, score: *score, sent_as: None, newer: None };
+            let (score, sent_as, newer, asked_bytes) = (*score, None, None, 0);
+            let recalled = RecalledTurn { turn, passage, excerpts, sentences, score, sent_as, newer, asked_bytes };
             Some((recalled, *found.candidates.get(*place)?))
         });
         Ok(recalled.unzip())
@@ -261,6 +300,14 @@ impl RecallQuery<'_> {
     }
 }
 
+/// What is searched for.
+struct Wording<'a> {
+    /// What is read and compared.
+    text: String,
+    /// All that is asked.
+    whole: &'a str,
+}
+
 /// So many places more are looked at than turns are recalled: some are left out since the prompt says plainly what they do, and of
 /// some it turns out that they say the same.
 const JOINED: usize = 8;
@@ -270,7 +317,7 @@ const LONG_TURNS: usize = 16;
 const FURTHER_PASSAGES: usize = 2;
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
 /// take time in proportion.
-const QUESTION_BYTES: usize = 1000;
+const QUESTION_BYTES: usize = 600;
 
 fn shortened(text: &str) -> String {
     if text.len() <= QUESTION_BYTES {
@@ -302,6 +349,35 @@ mod tests {
         assert_eq!(left("Where is the harbour?\n"), [1, 2]);
         assert_eq!(left("harbour?"), [0, 1, 2]);
         assert_eq!(left("🦦"), [0, 1, 2], "what has no words repeats nothing");
+    }
+
+    #[test]
+    fn a_turn_that_repeats_what_a_long_message_asks_is_left_out() {
+        let texts = ["Where is the harbour?", "Behind the mill."];
+        let turns = (0..).zip(texts).map(|(position, text)| recalled(turn(position, text))).collect();
+        let asking = Some("where is the harbour".to_owned());
+        let found = RecallResult { turns, reasons: vec![Candidate::default(); 2], asking, ..RecallResult::default() };
+        let left = found.without_repetitions("where is the harbour\nINFO 200\nINFO 201");
+        assert_eq!(left.turns.iter().map(|recalled| recalled.turn.position).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn the_dates_of_pasted_lines_are_no_times_that_a_question_names() {
+        let texts = ["The ferry to Gotland is on 14 June.", "Our ferry to Gotland is on 21 June now."];
+        let turns = (0..).zip(texts).map(|(day, text)| {
+            let time = DateTime::UNIX_EPOCH + TimeDelta::days(i64::from(day));
+            recalled(Turn { time, ..turn(day, text) })
+        });
+        let turns: Vec<RecalledTurn> = turns.collect();
+        let question = "When is our ferry to Gotland?";
+        let message = format!("{question}\n2023-05-07 INFO it is slow");
+        let first = |asking: Option<&str>| {
+            let (turns, asking) = (turns.clone(), asking.map(str::to_owned));
+            let reasons = vec![Candidate::default(); 2];
+            let found = RecallResult { turns, reasons, asking, ..RecallResult::default() };
+            found.newest_first(&message, DateTime::UNIX_EPOCH).turns[0].turn.position
+        };
+        assert_eq!((first(None), first(Some(question))), (0, 1));
     }
 
     #[test]

@@ -12,5 +12,5 @@ mod usage;
 pub(crate) use calls::Asked;
 pub(crate) use document::{DocumentAnswer, read};
 pub(crate) use events::StreamedAnswer;
-pub(crate) use offer::{DEFINITION, Offer, ToolChoice, takes_offer};
+pub(crate) use offer::{Offer, ToolChoice, ToolReach, takes_offer};
 pub(crate) use usage::Usage;

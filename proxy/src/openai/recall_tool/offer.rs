@@ -10,8 +10,40 @@ use super::calls::{Asked, NAME};
 use super::splicing::{Change, changed};
 use crate::openai::json_scan::{self, Malformed, Picked, decoded, slice};
 
-/// The tool as a request defines it.
-pub(crate) const DEFINITION: &str = r#"{"type":"function","function":{"name":"mainpoint_recall","description":"Searches what was said earlier in this conversation and is no longer in front of you, and returns excerpts word for word. Call it only when the answer needs something that is missing.","parameters":{"type":"object","properties":{"query":{"type":"string","description":"What to look for, as a question or in words that were said."}},"required":["query"]}}}"#;
+macro_rules! definition {
+    ($searched:literal) => {
+        concat!(
+            r#"{"type":"function","function":{"name":"mainpoint_recall","description":"Searches "#,
+            $searched,
+            r#", and returns excerpts word for word. Call it only when the answer needs something that is missing.","#,
+            r#""parameters":{"type":"object","properties":{"query":{"type":"string","#,
+            r#""description":"What to look for, as a question or in words that were said."}},"required":["query"]}}}"#,
+        )
+    };
+}
+
+/// What a call of the tool searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ToolReach {
+    /// Earlier turns of the request's own conversation.
+    Conversation,
+    /// Earlier turns of this and of other conversations.
+    AllConversations,
+}
+
+impl ToolReach {
+    /// The tool as a request defines it. Its description says what is searched.
+    pub(crate) const fn definition(self) -> &'static str {
+        match self {
+            Self::Conversation => {
+                definition!("what was said earlier in this conversation and is no longer in front of you")
+            }
+            Self::AllConversations => {
+                definition!("what was said earlier, in this conversation and in others, and is not in front of you")
+            }
+        }
+    }
+}
 
 /// A chat completions request to which the tool can be added.
 #[derive(Debug, Clone)]
@@ -44,13 +76,14 @@ pub(crate) fn takes_offer(body: &[u8]) -> bool {
 
 impl Offer {
     /// The request with this body; `None` where the tool cannot be added.
-    pub(crate) fn new(without_tool: Bytes) -> Option<Self> {
+    pub(crate) fn new(without_tool: Bytes, reach: ToolReach) -> Option<Self> {
+        let definition = reach.definition();
         let Places { end, messages, tools, choice } = Places::new(&without_tool)?;
         let tool = match &tools {
-            Tools::Missing => Change::new(end..end, format!(",\"tools\":[{DEFINITION}]")),
-            Tools::Null(place) => Change::new(place.clone(), format!("[{DEFINITION}]")),
-            Tools::Empty(at) => Change::new(*at..*at, DEFINITION),
-            Tools::Some(at) => Change::new(*at..*at, format!(",{DEFINITION}")),
+            Tools::Missing => Change::new(end..end, format!(",\"tools\":[{definition}]")),
+            Tools::Null(place) => Change::new(place.clone(), format!("[{definition}]")),
+            Tools::Empty(at) => Change::new(*at..*at, definition),
+            Tools::Some(at) => Change::new(*at..*at, format!(",{definition}")),
         };
         let not_to_be_called = match (tools, choice) {
             (Tools::Some(_), _) => None,
@@ -182,7 +215,10 @@ mod tests {
         #[test]
         fn a_tool_is_added_and_every_other_byte_stays(
             messages in conversation(), tools in tools(), comes_first: bool, choice: bool, space in "[ \n\t]{0,2}",
+            searches_all: bool,
         ) {
+            let reach = if searches_all { ToolReach::AllConversations } else { ToolReach::Conversation };
+            let definition = reach.definition();
             let joined: Vec<String> = messages.iter().map(Value::to_string).collect();
             let list = format!("\"messages\"{space}:[{space}{}{space}]", joined.join(&format!("{space},{space}")));
             let own = tools.as_ref().map(|tools| format!("\"tools\"{space}:{space}{tools}"));
@@ -190,22 +226,22 @@ mod tests {
             let mut members: Vec<String> = own.into_iter().chain(choice).collect();
             members.insert(if comes_first { 0 } else { members.len() }, list);
             let body = format!("{space}{{{space}{},\"top_p\":0.10{space}}}{space}", members.join(&format!("{space},")));
-            let Some(mut offer) = Offer::new(body.clone().into()) else {
+            let Some(mut offer) = Offer::new(body.clone().into(), reach) else {
                 prop_assert!(messages.is_empty());
                 return Ok(());
             };
             let offered = offer.body(ToolChoice::Allowed);
             let text = std::str::from_utf8(&offered).unwrap();
             let without = match tools.as_deref() {
-                None => text.replacen(&format!(",\"tools\":[{DEFINITION}]"), "", 1),
-                Some("null") => text.replacen(&format!("[{DEFINITION}]"), "null", 1),
-                Some(list) if list.contains("name") => text.replacen(&format!(",{DEFINITION}"), "", 1),
-                Some(_) => text.replacen(DEFINITION, "", 1),
+                None => text.replacen(&format!(",\"tools\":[{definition}]"), "", 1),
+                Some("null") => text.replacen(&format!("[{definition}]"), "null", 1),
+                Some(list) if list.contains("name") => text.replacen(&format!(",{definition}"), "", 1),
+                Some(_) => text.replacen(definition, "", 1),
             };
             prop_assert_eq!(&without, &body);
             let mut expected = value(body.as_bytes());
             let mut all = expected["tools"].as_array().cloned().unwrap_or_default();
-            all.push(value(DEFINITION.as_bytes()));
+            all.push(value(definition.as_bytes()));
             expected["tools"] = all.into();
             prop_assert_eq!(value(&offered), expected.clone());
 
@@ -226,12 +262,25 @@ mod tests {
             (",\"tool_choice\":\"auto\",\"tools\":null", "none", 1),
             (",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a\"}}],\"tool_choice\":\"auto\"", "auto", 1),
         ] {
-            let mut offer = Offer::new(request(members).into()).unwrap();
+            let mut offer = Offer::new(request(members).into(), ToolReach::Conversation).unwrap();
             offer.add(asked(), &["found".to_owned()]);
             let last = value(&offer.body(ToolChoice::Forbidden));
             assert_eq!((&last["tool_choice"], last["tools"].as_array().unwrap().len()), (&json!(choice), tools));
             assert_eq!(last["messages"].as_array().unwrap().len(), 3);
         }
+    }
+
+    #[test]
+    fn the_tool_says_what_it_searches() {
+        let description = |reach: ToolReach| {
+            let definition = value(reach.definition().as_bytes());
+            assert_eq!(definition["function"]["name"], NAME);
+            definition["function"]["description"].as_str().unwrap().to_owned()
+        };
+        assert!(
+            description(ToolReach::Conversation).starts_with("Searches what was said earlier in this conversation")
+        );
+        assert!(description(ToolReach::AllConversations).contains("in this conversation and in others"));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Factor {
         (counted as f64 * self.now).round() as usize
     }
 
-    /// The most tokens that what has `tokens` tokens by this factor had by an earlier one.
+    /// How many tokens a prompt had at most, by the largest of the model's factors so far, if it has `tokens` by this one.
     pub(crate) fn ever(self, tokens: usize) -> usize {
         (tokens as f64 * (self.highest / self.now)).ceil() as usize
     }

@@ -17,8 +17,8 @@ use crate::prompt::injections::{CurrentEviction, Recorded};
 pub(super) struct Bounds {
     /// How the conversation may be cut while the question's lead-up stays.
     pub(super) with_lead_up: Partition,
-    /// How it may be cut where the prompt cannot be brought within its budget with the lead-up. `None` where nothing stays for being
-    /// that alone.
+    /// How the conversation may be cut where the prompt cannot be brought within its budget with the lead-up. `None` where that makes
+    /// no difference, because every message of the lead-up stays for another reason as well.
     pub(super) without_lead_up: Option<Partition>,
     /// Messages that stay because they are odd.
     pub(super) odd: BTreeSet<usize>,
@@ -31,12 +31,13 @@ pub(super) struct Bounds {
 pub(super) struct Partition {
     /// What may leave.
     pub(super) shape: Shape,
-    /// Messages that stay, the odd ones among them. Around some of them others stay too.
+    /// Messages that stay: odd ones, those whose attachments stay, those that cannot be read, and the lead-up if it is to stay. Around
+    /// some of them others stay too.
     pub(super) held: BTreeSet<usize>,
 }
 
 impl Bounds {
-    /// Of a request for which this is recorded.
+    /// The bounds of a request that the ledger has these entries for.
     pub(super) fn new(prepared: &PreparedRequest, recorded: &Recorded, config: &MemoryConfig) -> Self {
         let cuttable = Cuttable::new(prepared);
         let odd = cuttable.odd();
@@ -79,8 +80,8 @@ fn gone(prepared: &PreparedRequest, eviction: &CurrentEviction, odd: &BTreeSet<u
     Cuttable::new(prepared).shape(Some(eviction.horizon), &held).dropped(eviction.horizon)
 }
 
-/// The question's lead-up, as far as it is small: an answer, and what it answers. What is gone already does not come back for that,
-/// nor does anything before it.
+/// The question's lead-up, as far as it is small: an answer, and what it answers. Messages that have left already do not come back
+/// for it, and messages before those are no part of it.
 fn lead_up(prepared: &PreparedRequest, gone: &BTreeSet<usize>, budget: usize) -> BTreeSet<usize> {
     let cost =
         |indices: &[usize]| -> usize { indices.iter().filter_map(|index| prepared.tokens.messages.get(*index)).sum() };

@@ -1,4 +1,4 @@
-//! Builds the prompt that is forwarded in place of one that is over its budget.
+//! Builds the prompt that is forwarded in place of one that is over its budget, or that lacks turns of its conversation.
 //!
 //! What earlier requests of the conversation were given is given again, byte for byte; an eviction is made only when it must be or
 //! when it pays. It must not know HTTP; nothing here changes a request unless it ends well. Whatever grows with the request is
@@ -33,7 +33,7 @@ use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepared_request::PreparedRequest;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
-use crate::openai::recall_tool::{self, Offer, ToolChoice};
+use crate::openai::recall_tool::{self, Offer, ToolChoice, ToolReach};
 use crate::openai::request::{ChatRequest, Message, Surface};
 use crate::openai::results;
 use crate::openai::splice::{self, Edits};
@@ -42,7 +42,7 @@ use crate::telemetry::stopwatch::{Laps, Stopwatch};
 /// What came of building a prompt.
 #[derive(Debug, Default)]
 pub(crate) struct BuildResult {
-    /// What to forward in place of the original one; `None` when that is within its budget or nothing leaves it.
+    /// What to forward in place of the original prompt; `None` when nothing leaves that and no memory is added to it.
     pub(crate) prompt: Option<RewrittenPrompt>,
     /// What came of asking the memory, also where nothing of it is put into a prompt.
     pub(crate) recall: RecallNotes,
@@ -95,8 +95,9 @@ pub(crate) struct RequestOptions {
     pub(crate) cache: CacheState,
 }
 
-/// What becomes of the prompt of a request. What left because it counted for more tokens then does not come back. Within the budget
-/// memories are added where there may be some that the prompt has not got.
+/// What becomes of the prompt of a request, of which there are three kinds. Over its budget, turns leave and memories are added.
+/// Within it, memories are added if there may be turns that the prompt lacks. And a prompt that is within its budget may have been
+/// over it while its model's token factor was larger: what left then stays out.
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
@@ -114,7 +115,7 @@ pub(crate) async fn build_prompt<M: PromptMemory>(
     };
     let size = prepared.request.body.len();
     let tool = if planner.config.tools && !was_within {
-        block_in_place_if_large(size, || tool_tokens(planner, prepared))?
+        block_in_place_if_large(size, || tool_tokens(planner, prepared, options.reach))?
     } else {
         0
     };
@@ -256,7 +257,7 @@ impl<M: PromptMemory> Draft<'_, M> {
 
     /// What calls of the tool are answered with, for a prompt that offers it.
     fn recall_tool_context(&self, body: &Bytes, eviction: &Eviction) -> Option<RecallToolContext> {
-        let offer = (self.tool > 0).then(|| Offer::new(body.clone())).flatten()?;
+        let offer = (self.tool > 0).then(|| Offer::new(body.clone(), tool_reach(self.options.reach))).flatten()?;
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
         Some(RecallToolContext::new(offer, self.ask(eviction), quoted, self.prepared.tokenizer))
     }
@@ -322,12 +323,20 @@ fn recorded(prepared: &PreparedRequest, entries: &[LedgerEntry]) -> Recorded {
 }
 
 /// Tokens of the tool that a rewritten prompt offers; 0 where it can offer none.
-fn tool_tokens<M>(planner: &Planner<M>, prepared: &PreparedRequest) -> Result<usize, MemoryError> {
+fn tool_tokens<M>(planner: &Planner<M>, prepared: &PreparedRequest, reach: RecallReach) -> Result<usize, MemoryError> {
     let ChatRequest { surface, body, .. } = &prepared.request;
     if *surface != Surface::ChatCompletions || !recall_tool::takes_offer(body) {
         return Ok(0);
     }
-    Ok(planner.preparer.counter.text(prepared.tokenizer, recall_tool::DEFINITION)?)
+    Ok(planner.preparer.counter.text(prepared.tokenizer, tool_reach(reach).definition())?)
+}
+
+/// What the tool searches: what questions are answered from.
+fn tool_reach(reach: RecallReach) -> ToolReach {
+    match reach {
+        RecallReach::Conversation => ToolReach::Conversation,
+        RecallReach::Caller => ToolReach::AllConversations,
+    }
 }
 
 /// What leaves and what is put in: blocks at the tails of the messages that stay and take them.

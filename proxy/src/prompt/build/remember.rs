@@ -29,8 +29,8 @@ pub(super) struct Remembered {
 }
 
 impl<M: PromptMemory> Draft<'_, M> {
-    /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
-    /// was sent without; unless turns leave now, its prefix stays as it was.
+    /// Whether the last user message may get a new block. Where tools have been called since that message, the model has seen it
+    /// without a block already. It stays so, and the provider's cache with it, unless turns leave with this request (`evicts`).
     pub(super) fn may_remember(&self, evicts: bool) -> bool {
         let messages = &self.prepared.request.messages;
         let takes_it = messages.get(self.question).is_some_and(Message::takes_blocks);
@@ -50,7 +50,6 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut watch = Stopwatch::start();
         let config = &self.planner.config;
         let question = block_in_place_if_large(self.size(), || self.ask(eviction));
-        let least_relevance = config.least_relevance * self_contained(&question.text);
         let result = self.planner.memory.recall(question).await?;
         watch.absorb(result.steps);
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
@@ -58,8 +57,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         // When what must stay is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_limit());
         let count = |text: &str| self.planner.preparer.counter.text(self.prepared.tokenizer, text);
-        let place =
-            Place { room: free.min(config.memory_limit()), least_relevance, seal: self.prepared.seal(self.question) };
+        let place = Place {
+            room: free.min(config.memory_limit()),
+            least_relevance: config.least_relevance,
+            seal: self.prepared.seal(self.question),
+        };
         let packed = pack::pack(&result.turns, &quoted, place, count)?;
         watch.lap("pack");
         Ok(Remembered {
@@ -110,15 +112,6 @@ impl Remembered {
         true
     }
 }
-
-/// How many times more a quote has to be worth for this message than for a short question: a long one brings along what it is
-/// about.
-fn self_contained(text: &str) -> f32 {
-    (text.len() as f32 / QUESTION_BYTES).max(1.0)
-}
-
-/// Bytes of a question that leans on what was said before, about forty tokens.
-const QUESTION_BYTES: f32 = 160.0;
 
 fn record_of(packed: Option<&Packed>) -> BlockRecord {
     match packed.filter(|packed| packed.memories() > 0) {

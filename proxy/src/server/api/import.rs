@@ -124,7 +124,7 @@ impl<N: Fn(&str, &str) -> TurnId> Import<'_, N> {
         if self.piece.turns.is_empty() {
             self.first = line.number;
         }
-        self.bytes += turn.text.len();
+        self.bytes += turn.text.len() + turn.plain.as_ref().map_or(0, String::len);
         self.lines += 1;
         self.restorer.add(turn, &mut self.piece);
         if self.piece.turns.len() >= PIECE_TURNS || self.bytes >= PIECE_BYTES {

@@ -82,13 +82,13 @@ fn what_was_put_back_is_as_it_was_and_stands_in_nobodys_way() {
     let before = all.journal.scope_places(&scope()).unwrap();
     let placed: Vec<PlacedTurn> = all.placed();
     all.delete_turns(&[3, 33]);
-    let restored = all.journal.restore(&[], &placed, |_| false).unwrap();
+    let restored = all.journal.restore(&[], &placed, |_, _| false).unwrap();
     assert!(restored.is_empty(), "no words came with it");
     let after = all.journal.scope_places(&scope()).unwrap();
     assert_eq!((after.placed, after.origins), (before.placed, before.origins));
     assert_eq!(all.match_conversation(&[1, 2, 3, 4]).tip, Some(first));
     assert_eq!(all.match_conversation(&[1, 2, 33, 44]).tip, Some(branch));
     let other = PlacedTurn { turn: id(99), ..placed[0].clone() };
-    all.journal.restore(&[], &[other], |_| false).unwrap();
+    all.journal.restore(&[], &[other], |_, _| false).unwrap();
     assert_eq!(all.placed(), placed, "its place is taken");
 }

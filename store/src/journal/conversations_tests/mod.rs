@@ -117,6 +117,7 @@ impl Conversations {
             place,
             origin: origin(place.conversation),
             time: DateTime::UNIX_EPOCH,
+            plain: None,
         });
         placed.collect()
     }
@@ -201,7 +202,8 @@ fn branches_that_begin_in_each_other_are_not_walked_through_for_ever() {
         place: place(conversation, 5),
         origin: Some(place(of, 4)),
         time: DateTime::UNIX_EPOCH,
+        plain: None,
     };
-    all.journal.restore(&[], &[placed(1, 2), placed(2, 1)], |_| false).unwrap();
+    all.journal.restore(&[], &[placed(1, 2), placed(2, 1)], |_, _| false).unwrap();
     assert!(all.lost(&[1, 2]).is_empty());
 }

@@ -1,4 +1,4 @@
-//! What the files of a crate import from each other, as far as their `use` lines say; tests are left out.
+//! What the files of a crate use of each other, by the paths in their `use` lines and in their code; tests are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -28,7 +28,7 @@ impl Imports {
         let files: Vec<(Module, String)> = files.into_iter().filter(|(module, _)| is_product(module)).collect();
         let modules: BTreeSet<&Module> = files.iter().map(|(module, _)| module).collect();
         let imported = files.iter().map(|(module, text)| {
-            let paths = uses(text).into_iter().filter_map(|path| absolute(module, &path));
+            let paths = paths(text).into_iter().filter_map(|path| absolute(module, &path));
             let files = paths.map(|path| file_of(&path, &modules));
             (module.clone(), files.filter(|file| file != module).collect())
         });
@@ -127,20 +127,42 @@ fn module_of(file: &Path) -> Module {
     parts
 }
 
-/// The paths within the crate that a file's `use` lines name, one for each name; those of its test module are left out.
-fn uses(text: &str) -> Vec<String> {
+/// How paths within a crate begin.
+const STARTS: [&str; 3] = ["crate::", "self::", "super::"];
+
+/// The paths within the crate that a file names, in `use` lines one for each name; those in comments and in its test module are
+/// left out.
+fn paths(text: &str) -> Vec<String> {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code: Vec<&str> = text.lines().map(|line| line.split("// ").next().unwrap_or_default()).collect();
+    let code: Vec<&str> = code.into_iter().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
     let mut found = Vec::new();
-    for piece in text.split("use ").skip(1) {
-        let Some((tree, _)) = piece.split_once(';') else {
-            continue;
-        };
-        let tree: String = tree.split_whitespace().collect();
-        if ["crate::", "self::", "super::"].iter().any(|start| tree.starts_with(start)) {
-            expand("", &tree, &mut found);
+    for piece in code.split("use ") {
+        match piece.split_once(';') {
+            Some((tree, rest)) if STARTS.iter().any(|start| tree.starts_with(start)) => {
+                let tree: String = tree.split_whitespace().collect();
+                expand("", &tree, &mut found);
+                inline(rest, &mut found);
+            }
+            _ => inline(piece, &mut found),
         }
     }
     found
+}
+
+/// The paths in expressions, types and visibilities.
+fn inline(code: &str, found: &mut Vec<String>) {
+    let is_of_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
+    for start in STARTS {
+        for (at, _) in code.match_indices(start) {
+            let (before, path) = code.split_at(at);
+            if !before.ends_with(|character: char| is_of_path(character) || character == '$') {
+                let end = path.find(|character: char| !is_of_path(character)).unwrap_or(path.len());
+                found.push(path.split_at(end).0.trim_end_matches(':').to_owned());
+            }
+        }
+    }
 }
 
 /// `a::{b, c::d}` as `a::b` and `a::c::d`.
@@ -194,10 +216,18 @@ fn file_of(path: &[String], modules: &BTreeSet<&Module>) -> Module {
 #[test]
 fn use_lines_are_read_whatever_their_shape() {
     let text = "use crate::a::{b, c::{self, D}};\npub(crate) use super::e::F;\nuse std::fmt;\n#[cfg(test)]\nmod tests {\n use crate::g; }";
-    assert_eq!(uses(text), ["crate::a::b", "crate::a::c::self", "crate::a::c::D", "super::e::F"]);
+    assert_eq!(paths(text), ["crate::a::b", "crate::a::c::self", "crate::a::c::D", "super::e::F"]);
     let module: Module = ["x", "y"].map(str::to_owned).to_vec();
     assert_eq!(absolute(&module, "super::e::F").expect("a path"), ["x", "e", "F"]);
     assert_eq!(absolute(&module, "crate::a::b").expect("a path"), ["a", "b"]);
+}
+
+#[test]
+fn paths_in_code_are_read_and_those_in_comments_are_not() {
+    let text = "/// Like [`crate::a`].\nuse super::b;\nfn f(x: crate::c::D) -> Self {\n    super::super::e::f(x, b::G) // crate::h\n}\n";
+    assert_eq!(paths(text), ["super::b", "crate::c::D", "super::super::e::f"]);
+    let text = "macro_rules! m {\n () => { $crate::a::b() };\n}\npub(in crate::c) struct S;\n";
+    assert_eq!(paths(text), ["crate::c"]);
 }
 
 #[test]
