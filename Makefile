@@ -42,7 +42,7 @@ bench-prices: models ## Price and evidence of long conversations with prompt cac
 	$(BENCH) prices $(ARGS)
 
 bench-rewriting: bench-prices ## The prices, and the laws of rewriting on 100,000 conversations (bench/results/byte-identity.jsonl)
-	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
+	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/law_tests::/)'
 
 bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All of them; each writes its rows to bench/results/speed.jsonl
 

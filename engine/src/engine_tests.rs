@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 
-use crate::test_models::{all, engine, light, model, turns, user};
+use crate::models_for_tests::{all, engine, light, model, turns, user};
 use crate::{EncodedQuestion, EncoderConfig, Engine, EngineConfig, EngineError, ReadRequest, TurnReading, TurnText};
 
 fn start(config: EncoderConfig) -> Result<Engine, EngineError> {

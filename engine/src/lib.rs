@@ -6,9 +6,9 @@
 
 mod actor;
 #[cfg(test)]
-mod allocations;
+mod allocation_tests;
 #[cfg(test)]
-mod any_text;
+mod any_text_for_tests;
 mod choose;
 mod codes;
 mod config;
@@ -18,16 +18,16 @@ mod engine;
 mod engine_tests;
 mod error;
 #[cfg(test)]
-mod every_text;
+mod every_text_tests;
 mod ffi;
 mod generate;
 mod halt;
 mod llama;
+#[cfg(test)]
+mod models_for_tests;
 mod read;
 mod segments;
 mod sha256;
-#[cfg(test)]
-mod test_models;
 
 pub use choose::representative;
 pub use codes::{Codes, QuestionCodes, SketchBlock, SketchForm, SketchPlace, codes_of};

@@ -89,7 +89,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::any_text::any_text;
+    use crate::any_text_for_tests::any_text;
 
     fn cut(text: &str, bytes: usize) -> Vec<&str> {
         let size = SegmentSize { bytes, gaps: 1000 };

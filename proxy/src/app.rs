@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub use own_address::check_upstream;
 
 use crate::config::{Config, Mode};
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::conversation::scope::ScopeKey;
 use crate::ending::Ending;
 use crate::error::StartError;
@@ -31,7 +31,7 @@ use crate::http::headers::OwnHeaders;
 use crate::http::identity::Identities;
 use crate::memory::{Masker, Memory};
 use crate::models::{ModelPaths, Sha256Digest};
-use crate::openai::request::oddity::Oddity;
+use crate::openai::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;
@@ -278,13 +278,17 @@ fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreC
 ///
 /// # Errors
 /// When the server's secret can be neither read nor made, and when it is missing beside memories that it made the names of.
-pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store) -> Result<Preparation, StartError> {
+pub(crate) async fn preparer(config: &Config, engine: &Engine, store: &Store) -> Result<RequestPreparer, StartError> {
     let keys = scope_key(&config.store.directory, store).await?;
     store.keep_file(ScopeKey::FILE, keys.bytes());
     let tokenizer = engine.clone();
     let factors = token_factors::load(&config.store.directory);
     let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)), factors);
-    Ok(Preparation { keys: Arc::new(keys), counter: Arc::new(counter), callers: CallerHeaders::new(&config.memory) })
+    Ok(RequestPreparer {
+        keys: Arc::new(keys),
+        counter: Arc::new(counter),
+        callers: CallerHeaders::new(&config.memory),
+    })
 }
 
 /// What masks secrets as the configuration says.
@@ -324,9 +328,9 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
 
 async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
-    let preparation = preparation(config, engine, &store).await?;
+    let preparer = preparer(config, engine, &store).await?;
     let memory = Memory::start(engine.clone(), store, masker(config)?, config);
-    Ok(Planner::new(memory, preparation, config))
+    Ok(Planner::new(memory, preparer, config))
 }
 
 fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {

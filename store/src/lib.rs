@@ -37,7 +37,7 @@
 //!
 //! # Read your writes
 //!
-//! Rows between 2 and 3 are visible to every reader. [`Store::already_read`], [`Store::turns`] and
+//! Rows between 2 and 3 are visible to every reader. [`Store::read_or_unreadable`], [`Store::turns`] and
 //! [`Store::neighbours`] look into the journal as well; [`Store::search`], [`Store::snapshot`] and [`Store::points`] first
 //! move pending rows into LanceDB, and only if a pending row could be an answer to that very call ([`Within::ScopeWith`]
 //! names those that it waits for). Merging pending rows in memory instead

@@ -86,7 +86,7 @@ async fn serve(mut stream: TcpStream, manners: Manners, taken: Arc<AtomicUsize>)
             let _ = stream.peek(&mut [0]).await;
             return;
         }
-        if take(&mut stream, pause).await.is_none() {
+        if read_request(&mut stream, pause).await.is_none() {
             return;
         }
         taken.fetch_add(1, Ordering::SeqCst);
@@ -104,7 +104,7 @@ async fn serve(mut stream: TcpStream, manners: Manners, taken: Arc<AtomicUsize>)
 }
 
 /// Reads one request; `None` when the connection ends before that.
-async fn take(stream: &mut TcpStream, pause: Option<Duration>) -> Option<()> {
+async fn read_request(stream: &mut TcpStream, pause: Option<Duration>) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);

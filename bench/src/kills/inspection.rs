@@ -101,7 +101,7 @@ mod tests {
             spans: vec![Span { start: 0, end, salience: 1.0 }],
             text: turn.text.clone(),
             vector: vec![1.0; vector_width()],
-            features: Vec::new(),
+            ranking_data: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use mainpoint::config::MemoryConfig;
-use mainpoint::memory::profile::Profile;
+use mainpoint::memory::ranking_data::RankingData;
 use mainpoint::memory::recall::abstention::Evidence;
 use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint::memory::recall::search::Search;
@@ -99,10 +99,10 @@ impl Shelf {
                 time: turn.time,
                 tokens: narrow(*size),
             };
-            let profile = Profile::new(&stored);
+            let profile = RankingData::new(&stored);
             turns.push(stored);
             let found = passages.iter().enumerate().map(|(number, passage)| Point {
-                features: profile.with_codes(passage.codes.as_bytes()),
+                ranking_data: profile.encode(passage.codes.as_bytes()),
                 ..point(*id, number, passage, turn)
             });
             points.push((scope.clone(), *id, found.collect()));
@@ -190,7 +190,7 @@ fn quoted(turn: &data::Turn, passage: &PassageReading) -> String {
     turn.message()[passage.start..passage.end].to_owned()
 }
 
-/// A passage as it is stored, without its features.
+/// A passage as it is stored, without its ranking data.
 fn point(id: TurnId, number: usize, passage: &PassageReading, turn: &data::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
@@ -205,7 +205,7 @@ fn point(id: TurnId, number: usize, passage: &PassageReading, turn: &data::Turn)
         spans: passage.spans.iter().map(span).collect(),
         text: quoted(turn, passage),
         vector: passage.vector.clone(),
-        features: Vec::new(),
+        ranking_data: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mainpoint::memory::profile::Profile;
+use mainpoint::memory::ranking_data::RankingData;
 use mainpoint_engine::codes_of;
 use mainpoint_store::{ConversationId, Point, Scope, Span, Turn, TurnId};
 
@@ -117,7 +117,7 @@ impl Mixer<'_> {
             end: narrow(turn.text.len()),
             spans: spans(&turn.text),
             text: turn.text.clone(),
-            features: Profile::new(turn).with_codes(codes.as_bytes()),
+            ranking_data: RankingData::new(turn).encode(codes.as_bytes()),
             vector,
         })
     }
@@ -199,7 +199,7 @@ mod tests {
         for (turn, (_, _, points)) in mixer.rows(0..50).turns.iter().zip(&mixer.rows(0..50).points) {
             let length: f32 = points[0].vector.iter().map(|number| number * number).sum();
             assert!((length - 1.0).abs() < 1e-4, "{length}");
-            let (_, codes) = Profile::and_codes(&points[0].features).unwrap();
+            let (_, codes) = RankingData::decode(&points[0].ranking_data).unwrap();
             // A sentence of two words has one token, and a code of eight numbers one byte.
             assert_eq!(codes.len(), (turn.text.split(' ').count() - 1) / 2);
             for span in &points[0].spans {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use mainpoint::config::MemoryConfig;
-use mainpoint::memory::profile::Profile;
+use mainpoint::memory::ranking_data::RankingData;
 use mainpoint::memory::recall::search::Search;
 use mainpoint::memory::recall::sketching;
 use mainpoint_engine::{EncodedQuestion, SketchForm};
@@ -63,7 +63,7 @@ pub(super) async fn measure(
     let all = snapshot.all_rows(usize::MAX).await.in_store("listing rows")?;
     let everything = snapshot.passages_in(all.unwrap_or_default()).await.in_store("reading passages")?;
     let codes =
-        everything.iter().map(|passage| Profile::and_codes(&passage.features).map_or(&[][..], |(_, codes)| codes));
+        everything.iter().map(|passage| RankingData::decode(&passage.ranking_data).map_or(&[][..], |(_, codes)| codes));
     let documents: Vec<Vec<&[u8]>> = codes.map(|codes| vec![codes]).collect();
     let limits: BTreeSet<usize> = LIMITS.into_iter().chain([config.candidates]).collect();
     let mut tallies: Vec<Tally> = limits.into_iter().map(|limit| Tally { limit, ..Tally::default() }).collect();

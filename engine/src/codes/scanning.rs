@@ -47,7 +47,7 @@ impl QuestionCodes {
             let others: Vec<_> = (1..threads).filter_map(other).collect();
             let mut nearest = work();
             let found = others.into_iter().filter_map(|other| other.join().ok());
-            found.for_each(|other| nearest.take(other));
+            found.for_each(|other| nearest.absorb(other));
             nearest
         });
         nearest.keep_best();
@@ -194,7 +194,7 @@ impl Nearest {
         }
     }
 
-    fn take(&mut self, other: Self) {
+    fn absorb(&mut self, other: Self) {
         other.found.into_iter().for_each(|scanned| self.offer(Some(scanned)));
     }
 

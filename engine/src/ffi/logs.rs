@@ -48,11 +48,11 @@ unsafe extern "C" fn say(level: sys::ggml_log_level, text: *const c_char, _: *mu
     // SAFETY: llama.cpp gives a string that ends with a zero and lives until this returns.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     // A panic must not unwind through C.
-    let _ = catch_unwind(AssertUnwindSafe(|| take(level, &text)));
+    let _ = catch_unwind(AssertUnwindSafe(|| log(level, &text)));
 }
 
 /// Gives a line to the log once it has ended.
-fn take(level: sys::ggml_log_level, text: &str) {
+fn log(level: sys::ggml_log_level, text: &str) {
     let ended = LINE.lock().unwrap_or_else(PoisonError::into_inner).add(level, text);
     match ended {
         Some(line) if line.is_failure() => tracing::error!(target: TARGET, "{}", line.text.trim()),

@@ -61,12 +61,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
-    use crate::test_models;
+    use crate::models_for_tests;
 
     #[test]
     fn an_encoder_says_its_architecture_and_the_width_of_its_vectors_and_is_no_chat_model() {
         for (model, architecture, width) in
-            [(test_models::light(), "bert", 384), (test_models::default(), "gemma-embedding", 768)]
+            [(models_for_tests::light(), "bert", 384), (models_for_tests::default(), "gemma-embedding", 768)]
         {
             let described = describe_encoder(&model.model).unwrap();
             assert_eq!(described, EncoderDescription { architecture: architecture.to_owned(), width });
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_short_is_no_model() {
         let directory = tempfile::tempdir().unwrap();
-        let whole = std::fs::read(test_models::light().model).unwrap();
+        let whole = std::fs::read(models_for_tests::light().model).unwrap();
         for length in [3, 100, whole.len() - 1] {
             let path = directory.path().join(format!("{length}.gguf"));
             std::fs::write(&path, &whole[..length]).unwrap();

@@ -10,7 +10,7 @@ use super::input::InputBuilder;
 use super::received::ReceivedAttention;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::llama::model::{Model, Role};
-use crate::test_models::{all, light};
+use crate::models_for_tests::{all, light};
 use crate::{EncoderConfig, EngineError};
 
 const TEXT: &str =

@@ -157,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::any_text::any_text;
+    use crate::any_text_for_tests::any_text;
     use crate::read::structure::seams;
     use crate::read::structure::tests::structured_text;
 

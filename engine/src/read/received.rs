@@ -54,7 +54,7 @@ impl ReceivedAttention {
     }
 
     /// Takes a layer's softmax, `[receivers, givers, heads]`. Gives false if it is none.
-    fn take(&mut self, softmax: &TensorView<'_>) -> bool {
+    fn add_layer(&mut self, softmax: &TensorView<'_>) -> bool {
         let [receivers, givers, heads, streams] = softmax.shape();
         if streams != 1 || heads != self.geometry.heads {
             return false;
@@ -80,7 +80,7 @@ impl Observer for ReceivedAttention {
     }
 
     fn observe(&mut self, _name: &str, tensor: &TensorView<'_>) {
-        if self.take(tensor) {
+        if self.add_layer(tensor) {
             self.layers += 1;
         }
     }

@@ -94,7 +94,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::any_text::any_text;
+    use crate::any_text_for_tests::any_text;
 
     fn texts(text: &str) -> Vec<&str> {
         sentences(text).map(|range| &text[range]).collect()

@@ -46,7 +46,7 @@ impl Keeper {
         let (directory, stop) = (shared.config.store.directory.clone(), CancellationToken::new());
         // Whoever saves for too long is not waited for, and keeps nothing from ending.
         let shared = Arc::downgrade(shared);
-        let counter = move || Some(Arc::clone(&shared.upgrade()?.planner.get()?.preparation.counter));
+        let counter = move || Some(Arc::clone(&shared.upgrade()?.planner.get()?.preparer.counter));
         let task = tokio::spawn(keep(directory, counter, stop.clone()));
         Some(Self { task, stop })
     }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::CliError;
 use super::messages::value;
-use crate::openai::request::oddity::Oddity;
-use crate::openai::request::scan::{Picked, decoded, slice};
+use crate::openai::json_scan::{Picked, decoded, slice};
+use crate::openai::oddity::Oddity;
 use crate::openai::request::{self, ChatRequest, ParseError, Part, Surface};
 
 /// One message with its text; messages without text have an empty one.

@@ -16,7 +16,7 @@ use highlight::Marks;
 use super::conversation::Message;
 use super::{CliError, ConfigOption, conversation};
 use crate::config::Overrides;
-use crate::openai::request::oddity::Oddity;
+use crate::openai::oddity::Oddity;
 use crate::{app, models};
 
 /// How the command is used, as `--help` shows it.

@@ -5,7 +5,6 @@
 mod export;
 mod history;
 mod line;
-mod owner;
 mod passed_over;
 mod remote;
 mod source;
@@ -21,15 +20,15 @@ use mainpoint_store::Store;
 
 use export::Export;
 use history::History;
-pub(super) use owner::{CallerArguments, Division, Owner};
 use remote::Sent;
 use summary::Summary;
 
 use super::CliError;
 use super::memories::MemoryArguments;
-use super::search::ensure_store;
+use super::owner::Owner;
+use super::scopes::ensure_store;
 use crate::config::Config;
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
@@ -111,11 +110,11 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
-    let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(&preparation, caller, memory.scope.as_deref(), division);
+    let preparer = app::preparer(&config, &engine, &store).await?;
+    let owner = Owner::new(&preparer, caller, memory.scope.as_deref(), division);
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
-            let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
+            let import = Import { config: &config, engine: &engine, store: &store, preparer: &preparer, owner };
             match &export {
                 Some(export) => export.read(&import).await,
                 None => import.run(&history).await,
@@ -137,7 +136,7 @@ struct Import<'a> {
     config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
-    preparation: &'a Preparation,
+    preparer: &'a RequestPreparer,
     owner: Owner,
 }
 
@@ -154,7 +153,7 @@ impl Import<'_> {
             let conversation = self.prepare(line).map_err(|reason| history.refusal(number, reason))?;
             let scope = conversation.scope().clone();
             let incoming = self.join(conversation).await?;
-            let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
+            let taken = importer.import(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             imported.add(taken);
         }
         let reading = started.elapsed();

@@ -4,6 +4,7 @@
 //! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store, and [`place`] says which.
 
 mod local;
+mod local_search;
 pub(super) mod mcp;
 mod place;
 mod remote;

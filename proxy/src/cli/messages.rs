@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
+use crate::openai::json_scan::{Malformed, Span, document, elements, slice};
+use crate::openai::oddity::Oddity;
 use crate::openai::request::ChatRequest;
-use crate::openai::request::oddity::Oddity;
-use crate::openai::request::scan::{Malformed, Span, document, elements, slice};
 
 /// A message as it stands in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]

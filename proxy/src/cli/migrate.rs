@@ -13,7 +13,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Migration, OldStore, Scope, Store, Turn, TurnId, begin_migration};
 use serde_json::json;
 
-use super::search::ensure_store;
+use super::scopes::ensure_store;
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::chain::Chain;
@@ -129,7 +129,7 @@ impl Reading<'_> {
             let turns = renamed(turns);
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
             let incoming = IncomingTurns { turns, placement: None };
-            let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
+            let taken = importer.import(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             progress.advance(taken.known_tokens);
             read.add(taken);
             self.ensure_read(&scope, &names).await?;
@@ -142,7 +142,7 @@ impl Reading<'_> {
 
     /// Nothing takes the old store's place that lacks one of its turns.
     async fn ensure_read(&self, scope: &Scope, names: &[TurnId]) -> Result<(), CliError> {
-        let read = self.store.already_read(scope, names).await?;
+        let read = self.store.read_or_unreadable(scope, names).await?;
         match names.iter().find(|name| !read.contains(name)) {
             None => Ok(()),
             Some(name) => Err(CliError::Argument(format!(

@@ -12,6 +12,8 @@ mod memories;
 mod messages;
 mod migrate;
 mod models;
+mod owner;
+mod scopes;
 mod search;
 mod serve;
 

@@ -4,28 +4,20 @@
 //! proxy would give any.
 
 use std::io::Write;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 use comfy_table::Table;
-use mainpoint_engine::Engine;
-use mainpoint_store::{Scope, ScopeOverview, Snapshot, Store, Within};
 use serde_json::{Value, json};
 
 use super::CliError;
 use super::memories::{Memory, MemoryArguments};
-use crate::config::{Config, MemoryConfig};
-use crate::error::{MemoryError, StartError};
 use crate::mcp::Ask;
-use crate::memory::recall::sketching;
-use crate::memory::{Inquiry, InquiryFindings, one_line};
+use crate::memory::one_line;
 use crate::terminal::{self, IdPlace};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
-/// Longest time to wait until the search finds what a proxy that has run for a while does.
-const MOST_WAITING: Duration = Duration::from_secs(30);
 
 /// How the command is used, as `--help` shows it.
 pub(super) const EXAMPLES: &str = "\
@@ -81,77 +73,6 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
 /// A question that asks something.
 fn with_words(question: &str) -> Result<String, &'static str> {
     if question.trim().is_empty() { Err("expected a question of at least one word") } else { Ok(question.to_owned()) }
-}
-
-/// Asks a store that no proxy runs on, and finds what a proxy that has run for a while does.
-///
-/// # Errors
-/// When the engine or the store fails.
-pub(super) async fn ask(
-    inquiry: &Inquiry<'_>,
-    scope: &Scope,
-    question: String,
-    most: usize,
-) -> Result<InquiryFindings, CliError> {
-    let snapshot = inquiry.store.snapshot(scope, &Within::Scope).await?;
-    prepare(&question, inquiry.config, inquiry.engine, snapshot).await.map_err(CliError::Search)?;
-    inquiry.ask(scope, question, most).await.map_err(CliError::Search)
-}
-
-/// Waits for what a search of a large scope looks at in memory, which a proxy loads once for all its questions.
-async fn prepare(
-    question: &str,
-    config: &MemoryConfig,
-    engine: &Engine,
-    snapshot: Snapshot<'_>,
-) -> Result<(), MemoryError> {
-    if snapshot.all_rows(config.scan_passages).await?.is_none() {
-        let form = engine.question(question).await?.codes.sketch_form();
-        sketching::all_loaded(&snapshot, form, MOST_WAITING).await;
-    }
-    Ok(())
-}
-
-/// Makes sure that there is a store, so that asking for what it holds does not make one.
-pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
-    let directory = &config.store.directory;
-    match Store::is_there(directory).map_err(|source| StartError::Store { source })? {
-        true => Ok(()),
-        false => Err(CliError::NoStore { directory: directory.clone() }),
-    }
-}
-
-/// The scope of this name, or without a name the only one; `None` without a name where there is none at all.
-pub(super) async fn choose_scope(named: Option<&str>, store: &Store) -> Result<Option<Scope>, CliError> {
-    match named {
-        Some(name) => named_scope(name, store.scopes().await?).map(Some),
-        None => only_scope(store.scope_overviews().await?),
-    }
-}
-
-/// The only scope; `None` where there is none at all.
-fn only_scope(mut scopes: Vec<ScopeOverview>) -> Result<Option<Scope>, CliError> {
-    if scopes.len() < 2 {
-        return Ok(scopes.pop().map(|overview| overview.scope));
-    }
-    let described = scopes.iter().map(|overview| {
-        let ScopeOverview { scope, turns, conversations, first_time, last_time } = overview;
-        let (first, last) = (first_time.format("%Y-%m-%d"), last_time.format("%Y-%m-%d"));
-        format!("\n  {scope}  turns: {turns}, conversations: {conversations}, from {first} to {last}")
-    });
-    let described: String = described.collect();
-    Err(CliError::Argument(format!("the store holds {} scopes; choose one with --scope:{described}", scopes.len())))
-}
-
-/// The scope of this name.
-pub(super) fn named_scope(name: &str, scopes: Vec<Scope>) -> Result<Scope, CliError> {
-    let known = if scopes.is_empty() { "no memories yet".to_owned() } else { list(&scopes) };
-    let unknown = || CliError::Argument(format!("--scope {name}: the store does not have this scope; it has: {known}"));
-    scopes.into_iter().find(|scope| scope.as_str() == name).ok_or_else(unknown)
-}
-
-fn list(scopes: &[Scope]) -> String {
-    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Shows what was found, as the API describes it.
@@ -227,37 +148,7 @@ fn excerpt(turn: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
-
-    #[test]
-    fn the_only_scope_needs_no_name_and_a_name_must_be_one_that_is_there() {
-        let scopes = |names: &[&str]| names.iter().map(|name| Scope::new(*name).unwrap()).collect::<Vec<_>>();
-        let time = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
-        let overviews = |names: &[&str]| {
-            let overview = |scope| {
-                let (first_time, last_time) = (time(1), time(33));
-                ScopeOverview { scope, turns: 12, conversations: 3, first_time, last_time }
-            };
-            scopes(names).into_iter().map(overview).collect::<Vec<_>>()
-        };
-        assert_eq!(only_scope(overviews(&["a"])).unwrap(), Some(Scope::new("a").unwrap()));
-        assert_eq!(only_scope(Vec::new()).unwrap(), None);
-        assert_eq!(named_scope("b", scopes(&["a", "b"])).unwrap(), Scope::new("b").unwrap());
-        let several = only_scope(overviews(&["a", "b"])).unwrap_err();
-        let described = "turns: 12, conversations: 3, from 1970-01-02 to 1970-02-03";
-        let expected =
-            format!("the store holds 2 scopes; choose one with --scope:\n  a  {described}\n  b  {described}");
-        assert_eq!(several.to_string(), expected);
-        let unknown = |known: &[&str]| named_scope("b", scopes(known)).unwrap_err();
-        for (error, said) in
-            [(unknown(&["a"]), "it has: a"), (unknown(&[]), "it has: no memories yet"), (several, described)]
-        {
-            assert_eq!(error.exit_status().code(), 64);
-            assert!(error.to_string().ends_with(said), "{error}");
-        }
-    }
 
     #[test]
     fn the_table_names_each_turn_by_its_whole_id_and_says_what_its_place_is_by() {

@@ -80,7 +80,7 @@ impl<'a> Document<'a> {
     }
 
     /// Takes a key out of its section, and says where it was written; `None` when it was not.
-    pub(super) fn take(&mut self, section: &'static str, key: &'static str) -> Option<Place> {
+    pub(super) fn remove(&mut self, section: &'static str, key: &'static str) -> Option<Place> {
         let place = self.place_of(&format!("{section}.{key}"));
         let DeValue::Table(keys) = self.table.get_mut().get_mut(section)?.get_mut() else {
             return None;

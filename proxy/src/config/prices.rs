@@ -54,6 +54,14 @@ pub(crate) struct Prices {
     pub(crate) cache_lifetime: Option<Duration>,
 }
 
+impl Prices {
+    /// The price of a prompt of which the last `fresh` tokens are not in the cache.
+    pub(crate) fn prompt(&self, tokens: usize, fresh: usize) -> f64 {
+        let fresh = fresh.min(tokens);
+        (tokens - fresh) as f64 * self.cache_read + fresh as f64 * self.cache_write
+    }
+}
+
 /// Whose price list holds. The lists were looked up in November 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PricePreset {

@@ -61,7 +61,7 @@ impl fmt::Display for IgnoredKey {
 pub(super) fn take_ignored(document: &mut Document<'_>) -> Vec<IgnoredKey> {
     let mut taken = Vec::new();
     for (section, key, fate) in IGNORED {
-        if let Some(place) = document.take(section, key) {
+        if let Some(place) = document.remove(section, key) {
             taken.push(IgnoredKey { place, section, key, fate });
         }
     }

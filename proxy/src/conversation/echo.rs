@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::openai::block::{SEPARATOR, Seal};
     use crate::openai::quote::quote;
-    use crate::openai::quote::reader::some_text;
+    use crate::openai::quote::reader_for_tests::some_text;
     use crate::openai::request::tests::parsed;
     use crate::openai::splice::{Edits, rewrite};
 

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use super::scope::{Part, ScopeKey, Sender};
+use super::scope::{ScopeKey, ScopePart, Sender};
 use crate::config::{Config, IdentityFrom};
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity::{Identities, Identity, Name, Peer};
@@ -153,7 +153,7 @@ impl Proxy {
             }
         };
         let part =
-            Part { project: self.callers.project(&headers).unwrap(), user: self.callers.user(&headers).unwrap() };
+            ScopePart { project: self.callers.project(&headers).unwrap(), user: self.callers.user(&headers).unwrap() };
         let sender = Sender { headers: &headers, identity: &identity.unwrap() };
         self.key.scope(&self.callers, sender, part).unwrap()
     }

@@ -5,7 +5,10 @@
 pub(crate) mod chain;
 pub(crate) mod echo;
 pub(crate) mod exchanges;
-pub(crate) mod prepare;
+mod matched_conversation;
+pub(crate) mod prepared_request;
+pub(crate) mod reply_slot;
+pub(crate) mod request_preparer;
 pub(crate) mod scope;
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl ScopeKey {
         &self,
         callers: &CallerHeaders,
         sender: Sender<'_>,
-        part: Part<'_>,
+        part: ScopePart<'_>,
     ) -> Result<Scope, StoreError> {
         let whole = match sender.identity {
             Identity::Credentials { query } => self.of_credentials(callers, sender.headers, query),
@@ -139,7 +139,7 @@ impl ScopeKey {
     ///
     /// # Errors
     /// When `whole` is so long that it was not made here.
-    pub(crate) fn of_part(&self, whole: &Scope, part: Part<'_>) -> Result<Scope, StoreError> {
+    pub(crate) fn of_part(&self, whole: &Scope, part: ScopePart<'_>) -> Result<Scope, StoreError> {
         let mut scope = whole.clone();
         for (label, mark, name) in [("project\0", PROJECT, part.project), ("user\0", USER, part.user)] {
             if let Some(name) = name {
@@ -167,7 +167,7 @@ pub(crate) struct Sender<'a> {
 /// Which part of a caller's memory a request is about: that of a project, of a user, or of a user within a project. Each is a memory
 /// of its own. A request that names neither has the caller's own memory, which holds nothing of its projects and users.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Part<'a> {
+pub(crate) struct ScopePart<'a> {
     /// The project.
     pub(crate) project: Option<&'a [u8]>,
     /// The user.
@@ -206,10 +206,12 @@ impl Divider {
 
 impl Indivisible {
     /// Why `part` is none that `scope` can have, if so.
-    pub(crate) fn find(scope: &Scope, part: Part<'_>) -> Option<Self> {
+    pub(crate) fn find(scope: &Scope, part: ScopePart<'_>) -> Option<Self> {
         let (by, name) = match part {
-            Part { project: Some(project), .. } if is_users(scope) || is_projects(scope) => (Divider::Project, project),
-            Part { user: Some(user), .. } if is_users(scope) => (Divider::User, user),
+            ScopePart { project: Some(project), .. } if is_users(scope) || is_projects(scope) => {
+                (Divider::Project, project)
+            }
+            ScopePart { user: Some(user), .. } if is_users(scope) => (Divider::User, user),
             _ => return None,
         };
         let belongs_to = if is_users(scope) { Divider::User } else { Divider::Project };
@@ -267,7 +269,12 @@ impl Caller {
     ///
     /// # Errors
     /// As [`ScopeKey::scope`].
-    pub(crate) fn scope(&self, key: &ScopeKey, callers: &CallerHeaders, part: Part<'_>) -> Result<Scope, StoreError> {
+    pub(crate) fn scope(
+        &self,
+        key: &ScopeKey,
+        callers: &CallerHeaders,
+        part: ScopePart<'_>,
+    ) -> Result<Scope, StoreError> {
         key.scope(callers, Sender { headers: &self.headers, identity: &self.identity }, part)
     }
 }

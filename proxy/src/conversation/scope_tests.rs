@@ -28,16 +28,16 @@ fn callers() -> CallerHeaders {
 
 fn whole(lines: &[(&'static str, &str)]) -> Scope {
     let lines: Lines = lines.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
-    scope(&KEYED, &headers(&lines), Part::default())
+    scope(&KEYED, &headers(&lines), ScopePart::default())
 }
 
 /// The scope of a caller without a name.
-fn scope(key: &ScopeKey, headers: &HeaderMap, part: Part<'_>) -> Scope {
+fn scope(key: &ScopeKey, headers: &HeaderMap, part: ScopePart<'_>) -> Scope {
     key.scope(&callers(), Sender { headers, identity: &Identity::of_headers() }, part).unwrap()
 }
 
-fn user(user: &[u8]) -> Part<'_> {
-    Part { project: None, user: Some(user) }
+fn user(user: &[u8]) -> ScopePart<'_> {
+    ScopePart { project: None, user: Some(user) }
 }
 
 fn named(from: IdentityFrom, name: &str) -> Caller {
@@ -104,10 +104,10 @@ proptest! {
         first in some_headers(), second in some_headers(), one in some_user(), other in some_user(), same: bool,
     ) {
         let second = if same { shuffled(&first) } else { second };
-        let a = scope(&KEYED, &headers(&first), Part { project: None, user: one.as_deref() });
-        let b = scope(&KEYED, &headers(&second), Part { project: None, user: other.as_deref() });
+        let a = scope(&KEYED, &headers(&first), ScopePart { project: None, user: one.as_deref() });
+        let b = scope(&KEYED, &headers(&second), ScopePart { project: None, user: other.as_deref() });
         prop_assert_eq!(a == b, identity(&first) == identity(&second) && one == other);
-        let whole = scope(&KEYED, &headers(&first), Part::default());
+        let whole = scope(&KEYED, &headers(&first), ScopePart::default());
         prop_assert!(a.as_str().starts_with(whole.as_str()), "a user never leaves the scope of the credentials");
         prop_assert_eq!(is_users(&a), one.is_some());
     }
@@ -116,7 +116,7 @@ proptest! {
 #[test]
 fn a_scope_tells_nothing_without_the_servers_secret() {
     let headers = headers(&[("authorization", b"Bearer a".to_vec())]);
-    let [one, two] = [[1; 32], [2; 32]].map(|key| scope(&ScopeKey(key), &headers, Part::default()));
+    let [one, two] = [[1; 32], [2; 32]].map(|key| scope(&ScopeKey(key), &headers, ScopePart::default()));
     assert_ne!(one, two);
     assert!(!format!("{:?}", ScopeKey([1; 32])).contains('1'));
 }
@@ -159,17 +159,17 @@ fn a_key_that_is_given_by_itself_has_the_scope_of_the_requests_that_carry_it() {
     let callers = callers();
     let bearer = |key: &str| Caller::with_key(AUTHORIZATION, key);
     let alone = bearer("sk-a").unwrap();
-    let of_key = alone.scope(&KEYED, &callers, Part::default()).unwrap();
+    let of_key = alone.scope(&KEYED, &callers, ScopePart::default()).unwrap();
     assert_eq!(of_key, whole(&[("authorization", "Bearer sk-a")]));
     let of_user = alone.scope(&KEYED, &callers, user(b"ann")).unwrap();
     assert_eq!(KEYED.of_part(&of_key, user(b"ann")).unwrap(), of_user);
     assert!(is_users(&of_user) && !is_users(&of_key));
     let both = alone.and(HeaderName::from_static("x-team"), "blue").unwrap();
     assert_eq!(
-        both.scope(&KEYED, &callers, Part::default()).unwrap(),
+        both.scope(&KEYED, &callers, ScopePart::default()).unwrap(),
         whole(&[("x-team", "blue"), ("authorization", "Bearer sk-a")])
     );
-    let anonymous = Caller::default().scope(&KEYED, &callers, Part::default()).unwrap();
+    let anonymous = Caller::default().scope(&KEYED, &callers, ScopePart::default()).unwrap();
     assert_eq!(anonymous, whole(&[]));
     assert!(bearer("two\nlines").is_none());
 }
@@ -178,7 +178,7 @@ fn a_key_that_is_given_by_itself_has_the_scope_of_the_requests_that_carry_it() {
 fn a_project_divides_before_a_user_does_and_neither_is_the_other() {
     let (callers, caller) = (callers(), named(IdentityFrom::Header, "ann"));
     let of = |project: Option<&'static str>, user: Option<&'static str>| {
-        let part = Part { project: project.map(str::as_bytes), user: user.map(str::as_bytes) };
+        let part = ScopePart { project: project.map(str::as_bytes), user: user.map(str::as_bytes) };
         caller.scope(&KEYED, &callers, part).unwrap()
     };
     let scopes = [
@@ -204,9 +204,10 @@ fn a_project_divides_before_a_user_does_and_neither_is_the_other() {
 fn a_name_outlives_credentials_and_no_two_sources_share_one() {
     let headers = headers(&[("authorization", b"Bearer first".to_vec())]);
     let name = Identity::Named(Name::new(IdentityFrom::Jwt, vec![b"ann".to_vec()]));
-    let with_token = KEYED.scope(&callers(), Sender { headers: &headers, identity: &name }, Part::default()).unwrap();
+    let with_token =
+        KEYED.scope(&callers(), Sender { headers: &headers, identity: &name }, ScopePart::default()).unwrap();
     let scopes = [IdentityFrom::Jwt, IdentityFrom::Header, IdentityFrom::ProxyKeys]
-        .map(|from| named(from, "ann").scope(&KEYED, &callers(), Part::default()).unwrap());
+        .map(|from| named(from, "ann").scope(&KEYED, &callers(), ScopePart::default()).unwrap());
     assert_eq!(scopes[0], with_token);
     assert!(scopes[0] != scopes[1] && scopes[1] != scopes[2] && scopes[0] != scopes[2]);
     for scope in &scopes {
@@ -220,7 +221,7 @@ fn the_keys_of_a_query_tell_callers_apart() {
         let lines: Lines = lines.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
         let uri = format!("/v1/chat/completions{query}").parse().unwrap();
         let sender = Sender { headers: &headers(&lines), identity: &Identity::of_credentials(&uri) };
-        KEYED.scope(&callers(), sender, Part::default()).unwrap()
+        KEYED.scope(&callers(), sender, ScopePart::default()).unwrap()
     };
     assert_eq!(of("?api-version=1", &[]), whole(&[]));
     let scopes = [
@@ -256,12 +257,12 @@ fn the_key_is_created_once_for_its_owner_only() {
 #[test]
 fn a_users_part_is_divided_no_further_and_a_projects_by_users_alone() {
     let whole = whole(&[("authorization", "Bearer a")]);
-    let project = Part { project: Some(b"garden"), user: None };
+    let project = ScopePart { project: Some(b"garden"), user: None };
     let (of_project, of_user) = (KEYED.of_part(&whole, project).unwrap(), KEYED.of_part(&whole, user(b"ann")).unwrap());
-    assert_eq!(Indivisible::find(&whole, Part { project: Some(b"garden"), user: Some(b"ann") }), None);
+    assert_eq!(Indivisible::find(&whole, ScopePart { project: Some(b"garden"), user: Some(b"ann") }), None);
     assert_eq!(Indivisible::find(&of_project, user(b"ann")), None);
     for scope in [&whole, &of_project, &of_user] {
-        assert_eq!(Indivisible::find(scope, Part::default()), None, "nothing is to be divided");
+        assert_eq!(Indivisible::find(scope, ScopePart::default()), None, "nothing is to be divided");
     }
     for (scope, part, by, name, belongs_to) in [
         (&of_project, project, Divider::Project, "garden", Divider::Project),

@@ -67,7 +67,7 @@ impl OwnHeaders {
     }
 
     /// Prepares the headers of a request that came by `version` for whatever answers it: what is meant for mainpoint ends here.
-    pub(crate) fn take(&self, headers: &mut HeaderMap, version: Version) {
+    pub(crate) fn strip(&self, headers: &mut HeaderMap, version: Version) {
         let own = headers.keys().filter(|name| self.hold(name.as_str())).cloned();
         for name in own.collect::<Vec<_>>() {
             headers.remove(name);
@@ -182,7 +182,7 @@ mod tests {
             config.memory.user_header = HeaderName::from_static("x-tenant");
             config.memory.project_header = HeaderName::from_static("x-agent");
         });
-        own.take(&mut headers, Version::HTTP_11);
+        own.strip(&mut headers, Version::HTTP_11);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["x-main", "x-tenants"]);
@@ -199,7 +199,7 @@ mod tests {
             (IdentityFrom::ProxyKeys, &["accept", "x-authenticated-user"]),
         ] {
             let mut headers = headers(&came);
-            own(|config| config.identity.from = from).take(&mut headers, Version::HTTP_11);
+            own(|config| config.identity.from = from).strip(&mut headers, Version::HTTP_11);
             let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
             left.sort_unstable();
             assert_eq!(left, expected, "{from:?}");
@@ -230,7 +230,7 @@ mod tests {
             let pairs: Vec<_> = came.iter().map(|line| ("sec-websocket-protocol", *line)).collect();
             for (from, expected) in [(IdentityFrom::ProxyKeys, left), (IdentityFrom::Credentials, came)] {
                 let mut headers = headers(&pairs);
-                own(|config| config.identity.from = from).take(&mut headers, Version::HTTP_11);
+                own(|config| config.identity.from = from).strip(&mut headers, Version::HTTP_11);
                 let found: Vec<_> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().collect();
                 assert_eq!(found, expected, "{from:?} {came:?}");
             }
@@ -241,11 +241,11 @@ mod tests {
     fn the_cookies_of_http_2_become_one_and_those_of_http_1_stay() {
         let cookies = [("cookie", "a=1"), ("cookie", "b=2, 3; c=4")];
         let mut second = headers(&cookies);
-        own(|_| {}).take(&mut second, Version::HTTP_2);
+        own(|_| {}).strip(&mut second, Version::HTTP_2);
         let values: Vec<_> = second.get_all(COOKIE).iter().collect();
         assert_eq!(values, ["a=1; b=2, 3; c=4"]);
         let mut first = headers(&cookies);
-        own(|_| {}).take(&mut first, Version::HTTP_11);
+        own(|_| {}).strip(&mut first, Version::HTTP_11);
         assert_eq!(first.get_all(COOKIE).iter().count(), 2);
     }
 

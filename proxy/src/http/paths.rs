@@ -25,7 +25,7 @@ pub(crate) fn is(path: &str, plain: &str) -> bool {
 }
 
 /// The plain spelling of `path`.
-pub(crate) fn plain(path: &str) -> String {
+pub(crate) fn decoded_path(path: &str) -> String {
     segments(path).fold(String::new(), |plain, segment| plain + "/" + &decoded(segment))
 }
 
@@ -136,12 +136,12 @@ mod tests {
                 "/".repeat(slashes[0]), spell("chat"), "/".repeat(slashes[1]), spell("completions"), "/".repeat(slashes[2] - 1),
             );
             prop_assert!(is(&path, "/chat/completions"), "{}", path);
-            prop_assert_eq!(plain(&path), "/chat/completions");
+            prop_assert_eq!(decoded_path(&path), "/chat/completions");
         }
 
         #[test]
         fn a_plain_spelling_is_its_own(path in "(/[a-z0-9._~-]{1,6}){1,4}") {
-            prop_assert_eq!(plain(&path), path.clone());
+            prop_assert_eq!(decoded_path(&path), path.clone());
             prop_assert!(is(&path, &path));
         }
     }

@@ -101,7 +101,7 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::turns::{conversation, id};
+    use crate::memory::turns_for_tests::{conversation, id};
 
     #[test]
     fn what_is_asked_becomes_a_request_to_the_api() {

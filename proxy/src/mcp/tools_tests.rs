@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::memory::turns::{conversation, id as turn};
+use crate::memory::turns_for_tests::{conversation, id as turn};
 
 fn asked(tool: MemoryTool, arguments: Value) -> Result<Ask, String> {
     tool.ask(&object(arguments), Reach::Own).map(|(ask, _)| ask).map_err(|error| error.to_string())

@@ -12,14 +12,14 @@ use mainpoint_store::{
     ConversationMatch, DeletionMark, LedgerEntry, LedgerKey, Point, Scope, Turn, TurnId, TurnKind, Within,
 };
 
-use super::{Memory, Part, Recall, RecallQuery, RecallResult};
+use super::{Memory, MemoryPart, Recall, RecallQuery, RecallResult};
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
 pub(crate) trait PromptMemory: Send + Sync {
     /// A part that has stopped, if one has.
-    fn stopped_part(&self) -> Option<Part>;
+    fn stopped_part(&self) -> Option<MemoryPart>;
 
     /// Whether turns can be taken in at all.
     fn takes_turns(&self) -> bool;
@@ -49,7 +49,7 @@ pub(crate) trait PromptMemory: Send + Sync {
     fn refuses(&self, turns: &[Turn]) -> Option<&'static str>;
 
     /// Which of these turns have been read.
-    fn already_read(
+    fn read_or_unreadable(
         &self,
         scope: &Scope,
         turns: &[TurnId],
@@ -86,7 +86,7 @@ pub(crate) trait PromptMemory: Send + Sync {
 }
 
 impl PromptMemory for Memory {
-    fn stopped_part(&self) -> Option<Part> {
+    fn stopped_part(&self) -> Option<MemoryPart> {
         self.dead_parts().first().copied()
     }
 
@@ -122,8 +122,8 @@ impl PromptMemory for Memory {
         self.ingest.refuses(turns)
     }
 
-    async fn already_read(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
-        Ok(self.store.already_read(scope, turns).await?)
+    async fn read_or_unreadable(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+        Ok(self.store.read_or_unreadable(scope, turns).await?)
     }
 
     async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {

@@ -178,7 +178,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
-    use crate::memory::turns;
+    use crate::memory::turns_for_tests as turns;
 
     #[test]
     fn a_found_turn_has_its_time_in_the_form_that_lists_have() {

@@ -8,14 +8,14 @@ pub mod features;
 mod ingest;
 mod inquiry;
 mod main_point;
-pub mod profile;
+pub mod ranking_data;
 pub mod recall;
 mod script;
 mod secrets;
 pub mod small_talk;
 mod topics;
 #[cfg(test)]
-pub(crate) mod turns;
+pub(crate) mod turns_for_tests;
 mod wording;
 
 use std::sync::Arc;
@@ -47,7 +47,7 @@ use crate::error::MemoryError;
 /// A part that the memory cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Part {
+pub(crate) enum MemoryPart {
     /// Reads turns.
     Reader,
     /// Reads questions.
@@ -56,7 +56,7 @@ pub(crate) enum Part {
     Store,
 }
 
-impl Part {
+impl MemoryPart {
     /// Every part.
     pub(crate) const ALL: [Self; 3] = [Self::Reader, Self::Questions, Self::Store];
 
@@ -90,14 +90,14 @@ impl Memory {
     }
 
     /// The parts that have stopped.
-    pub(crate) fn dead_parts(&self) -> Vec<Part> {
+    pub(crate) fn dead_parts(&self) -> Vec<MemoryPart> {
         let engine = self.engine.status();
-        let alive = |part: &Part| match part {
-            Part::Reader => engine.reader_alive,
-            Part::Questions => engine.questions_alive,
-            Part::Store => self.store.status().alive,
+        let alive = |part: &MemoryPart| match part {
+            MemoryPart::Reader => engine.reader_alive,
+            MemoryPart::Questions => engine.questions_alive,
+            MemoryPart::Store => self.store.status().alive,
         };
-        Part::ALL.into_iter().filter(|part| !alive(part)).collect()
+        MemoryPart::ALL.into_iter().filter(|part| !alive(part)).collect()
     }
 
     /// Whether a question finds all that it waits for, which takes a moment after the start.
@@ -121,11 +121,11 @@ impl Memory {
     }
 
     /// Really stops a part.
-    pub(crate) async fn stop(&self, part: Part) {
+    pub(crate) async fn stop(&self, part: MemoryPart) {
         match part {
-            Part::Reader => self.engine.stop_reading(),
-            Part::Questions => self.engine.stop_questions(),
-            Part::Store => {
+            MemoryPart::Reader => self.engine.stop_reading(),
+            MemoryPart::Questions => self.engine.stop_questions(),
+            MemoryPart::Store => {
                 if let Err(error) = self.store.close().await {
                     tracing::warn!(error = %error, "the store did not close cleanly");
                 }
@@ -140,8 +140,8 @@ impl Memory {
 
     /// Takes in turns of one scope: into the journal, to be read when it is their turn. Never waits; what it returns ends when
     /// the journal has them.
-    pub(crate) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
-        self.ingest.take(incoming)
+    pub(crate) fn submit(&self, incoming: IncomingTurns) -> Acknowledgement {
+        self.ingest.submit(incoming)
     }
 
     /// What a scope holds, to be listed or moved. What is to be deleted is deleted by [`Memory::forget`].

@@ -189,7 +189,7 @@ mod tests {
     use chrono::{DateTime, NaiveDate, TimeDelta};
     use proptest::prelude::*;
 
-    use super::super::quote::reader::{Quote, some_text};
+    use super::super::quote::reader_for_tests::{Quote, some_text};
     use super::super::quote::{day, quote};
     use super::*;
 

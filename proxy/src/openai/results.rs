@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 use serde_json::{Map, Value};
 
-use super::request::scan::{Picked, decoded, slice};
+use super::json_scan::{Picked, decoded, slice};
 use super::request::{ChatRequest, Content, Message, Part, Surface};
 
 /// Whether a message is the result of one call and nothing but text.

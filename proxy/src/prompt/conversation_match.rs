@@ -10,7 +10,7 @@ use mainpoint_store::{ConversationMatch, ReplacedTurn, Turn, TurnId};
 use super::blocking::block_in_place_if_large;
 use super::restated::{is_restated, says_again};
 use super::wrapped::is_wrapped;
-use crate::conversation::prepare::Prepared;
+use crate::conversation::prepared_request::PreparedRequest;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 
@@ -19,7 +19,10 @@ use crate::memory::PromptMemory;
 ///
 /// # Errors
 /// When the store fails.
-pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mut Prepared) -> Result<(), MemoryError> {
+pub(super) async fn match_conversation(
+    memory: &impl PromptMemory,
+    prepared: &mut PreparedRequest,
+) -> Result<(), MemoryError> {
     if prepared.spoken.is_empty() {
         return Ok(());
     }
@@ -44,7 +47,7 @@ pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mu
     Ok(())
 }
 
-async fn find(memory: &impl PromptMemory, prepared: &Prepared) -> Result<ConversationMatch, MemoryError> {
+async fn find(memory: &impl PromptMemory, prepared: &PreparedRequest) -> Result<ConversationMatch, MemoryError> {
     let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
     let texts = Mutex::new(BTreeMap::new());
     let says_again = |at: usize, known: &Turn| {
@@ -62,7 +65,7 @@ async fn find(memory: &impl PromptMemory, prepared: &Prepared) -> Result<Convers
 /// The turns `known` that messages of the user's say plainly, with the messages' places among those that are spoken.
 fn plain(
     memory: &impl PromptMemory,
-    prepared: &Prepared,
+    prepared: &PreparedRequest,
     replaced: &[ReplacedTurn],
     known: &[Turn],
 ) -> Vec<(usize, Turn)> {
@@ -78,7 +81,7 @@ fn plain(
 /// The turns `known` that messages say again, by the messages' places among those that are spoken.
 fn restated(
     memory: &impl PromptMemory,
-    prepared: &Prepared,
+    prepared: &PreparedRequest,
     replaced: &[ReplacedTurn],
     known: &[Turn],
 ) -> BTreeMap<usize, Turn> {

@@ -66,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::{id, recalled, turn};
+    use crate::memory::turns_for_tests::{id, recalled, turn};
 
     fn said(position: u32, role: &str, text: &str) -> RecalledTurn {
         let time = DateTime::UNIX_EPOCH + TimeDelta::hours(i64::from(position));

@@ -2,8 +2,6 @@
 //!
 //! Pure arithmetic on counts. It must not know tokenizers, memory or JSON.
 
-use std::collections::BTreeSet;
-
 use super::provider_cache::CacheState;
 use crate::config::{MemoryConfig, Prices};
 
@@ -16,25 +14,6 @@ pub(crate) struct EvictionLimits {
     pub(crate) high: usize,
     /// An eviction goes down to here.
     pub(crate) low: usize,
-}
-
-/// How a conversation may be cut: evictables that leave together, oldest first. What is in none of them stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Shape {
-    /// Whole exchanges, the newest ones in rounds, then the rounds of the last exchange but the last round.
-    pub(crate) evictables: Vec<Evictable>,
-}
-
-/// Messages that leave together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Evictable {
-    /// Their indices, ascending. None at the end of an exchange that stays, where an eviction may end as well.
-    pub(crate) messages: Vec<usize>,
-    /// The last of them that has a prefix id, or, where there are none, the last such message of the exchange that stays; an eviction
-    /// that ends here is known by it.
-    pub(crate) horizon: usize,
-    /// Whether it is recent: of the last exchange or of the two before it, whole or in rounds. The question's lead-up is.
-    pub(crate) is_recent: bool,
 }
 
 /// The prompt as it would be forwarded without a new eviction.
@@ -57,7 +36,8 @@ pub(crate) struct Situation {
 /// A cut that may be made, and the prompt's tokens after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Index of the message that the eviction would be known by ([`Evictable::horizon`] of the last evictable that leaves).
+    /// Index of the message that the eviction would be known by ([`Evictable::horizon`](super::evictable::Evictable::horizon) of
+    /// the last evictable that leaves).
     pub(crate) horizon: usize,
     /// Tokens that are left.
     pub(crate) after: usize,
@@ -152,7 +132,7 @@ const LEAST_TURNS_GAINED: f64 = 4.0;
 
 impl Balance {
     fn new(situation: Situation, cut: Cut, prices: &Prices) -> Self {
-        let now = prices.now(situation.cache);
+        let now = situation.cache.prices(*prices);
         let kept = situation.fixed.min(cut.after);
         let whole = now.prompt(situation.tokens, situation.fresh);
         let left = situation.tokens.saturating_sub(cut.after);
@@ -166,30 +146,6 @@ impl Balance {
 
     fn pays(self) -> bool {
         self.saving_per_turn * self.turns >= self.cost
-    }
-}
-
-impl Prices {
-    /// The prices of a request that finds the cache like this: of a cold one nothing can be read, all is written.
-    pub(crate) fn now(self, cache: CacheState) -> Self {
-        match cache {
-            CacheState::Warm => self,
-            CacheState::Cold => Self { cache_read: self.cache_write, ..self },
-        }
-    }
-
-    /// The price of a prompt of which the last `fresh` tokens are not in the cache.
-    pub(crate) fn prompt(&self, tokens: usize, fresh: usize) -> f64 {
-        let fresh = fresh.min(tokens);
-        (tokens - fresh) as f64 * self.cache_read + fresh as f64 * self.cache_write
-    }
-}
-
-impl Shape {
-    /// What has left after an eviction that ended at `horizon`.
-    pub(crate) fn dropped(&self, horizon: usize) -> BTreeSet<usize> {
-        let left = self.evictables.iter().take_while(|evictable| evictable.horizon <= horizon);
-        left.flat_map(|evictable| evictable.messages.iter().copied()).collect()
     }
 }
 
@@ -288,7 +244,7 @@ mod tests {
         let (_, warm) = LIMITS.choose(situation(990), &cuts(&[240]), &PRICES).unwrap();
         // 50 tokens of instructions are read and 190 written, instead of 930 read and 60 written.
         assert_eq!((warm.kept, warm.cost), (50, 5.0 + 190.0 - 93.0 - 60.0));
-        let written = Prices { cache_write: 1.25, ..PRICES }.now(CacheState::Cold);
+        let written = CacheState::Cold.prices(Prices { cache_write: 1.25, ..PRICES });
         assert_eq!((written.prompt(100, 0), written.prompt(100, 100)), (125.0, 125.0));
     }
 
@@ -314,16 +270,6 @@ mod tests {
         assert!(LIMITS.instead(slow, cut, 480, &PRICES).is_some());
         assert_eq!(LIMITS.instead(quick, cut, 480, &PRICES), None);
         assert!(LIMITS.instead(Situation { cache: CacheState::Cold, ..quick }, cut, 480, &PRICES).is_some());
-    }
-
-    #[test]
-    fn what_has_left_is_known_by_its_horizon() {
-        let evictable =
-            |messages: &[usize], horizon| Evictable { messages: messages.to_vec(), horizon, is_recent: false };
-        let shape = Shape { evictables: vec![evictable(&[1, 2, 3], 2), evictable(&[5, 6], 6), evictable(&[7], 7)] };
-        assert_eq!(shape.dropped(2), [1, 2, 3].into());
-        assert_eq!(shape.dropped(6), [1, 2, 3, 5, 6].into());
-        assert!(shape.dropped(0).is_empty());
     }
 
     proptest! {

@@ -4,19 +4,20 @@
 //! know sockets, servers or upstreams.
 
 #[cfg(test)]
-mod allocations;
+mod allocation_tests;
 mod blocking;
 mod build;
 mod conversation_match;
+mod cuttable;
 mod dedup;
 mod evictable;
 mod eviction_policy;
 #[cfg(test)]
-mod fake;
+mod fake_memory_for_tests;
 mod gaps;
 pub(crate) mod injections;
 #[cfg(test)]
-mod laws;
+mod law_tests;
 mod pack;
 pub(crate) mod plan;
 mod planner;

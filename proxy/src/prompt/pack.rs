@@ -232,7 +232,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::{id, recalled, turn};
+    use crate::memory::turns_for_tests::{id, recalled, turn};
 
     fn memory(position: u32, text: &str) -> RecalledTurn {
         recalled(turn(position, text))

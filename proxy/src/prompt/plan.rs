@@ -13,12 +13,14 @@ use mainpoint_store::Scope;
 
 use super::Planner;
 use super::blocking::block_in_place_if_large;
-use super::build::{Asked, RequestOptions, Revised, Revision, revise};
+use super::build::{BuildResult, RecallNotes, RequestOptions, RewrittenPrompt, build_prompt};
 use super::conversation_match::match_conversation;
 use super::recall_tool_context::RecallToolContext;
 use super::receipt::{EvictionNote, Receipt};
 use crate::config::{Mode, RecallReach, Storing};
-use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
+use crate::conversation::prepared_request::PreparedRequest;
+use crate::conversation::reply_slot::ReplySlot;
+use crate::conversation::request_preparer::RawRequest;
 use crate::conversation::scope::Sender;
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
@@ -122,28 +124,27 @@ impl Plan {
             receipt: Receipt::default(),
         }
     }
+}
 
+impl<M: PromptMemory> Planner<M> {
     /// Plans a request until `deadline`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn make<M: PromptMemory>(
-        planner: &Planner<M>,
-        context: RequestContext<'_>,
-        body: Bytes,
-        deadline: &Deadline,
-    ) -> Self {
+    pub(crate) async fn plan(&self, context: RequestContext<'_>, body: Bytes, deadline: &Deadline) -> Plan {
         let started = Instant::now();
-        let mut plan = Self::passthrough(body);
+        let mut plan = Plan::passthrough(body);
         // When the client leaves, this is dropped, and blocking work ends.
         let _abandon = deadline.abandon_on_drop();
-        let result = deadline.wait_for(plan.fill(planner, context, deadline)).await;
+        let result = deadline.wait_for(plan.fill(self, context, deadline)).await;
         if let Err(error) = result.flatten() {
-            planner.report(&error);
+            self.report(&error);
             plan.outcome = PlanOutcome::FailedOpen;
             plan.receipt.failure = Some(error.label());
         }
         plan.receipt.milliseconds.memory = milliseconds(started.elapsed());
         plan
     }
+}
 
+impl Plan {
     /// What the request is, and which of its turns are to be stored, is noted at once and stays whatever fails later. What is forwarded
     /// changes in one step at the end, so that a deadline that passes in between leaves the original bytes.
     async fn fill<M: PromptMemory>(
@@ -159,7 +160,7 @@ impl Plan {
             body: self.body.clone(),
             time: context.time,
         };
-        let mut prepared = planner.preparation.run(raw, deadline).await;
+        let mut prepared = planner.preparer.prepare(raw, deadline).await;
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         if let Ok(Ok(prepared)) = &mut prepared
             && planner.memory.takes_turns()
@@ -198,13 +199,13 @@ impl Plan {
         let cache = planner.cache.visit(&prepared.prefix_ids, context.time);
         self.receipt.cache = cache;
         let options = RequestOptions { mode: context.mode, reach: context.reach, storing, cache };
-        let revised = revise(planner, &prepared, options).await;
+        let built = build_prompt(planner, &prepared, options).await;
         block_in_place_if_large(size, move || {
-            let Revised { revision, asked, unread_turns } = revised?;
+            let BuildResult { prompt, recall, unread_turns } = built?;
             self.receipt.unread_turns = unread_turns;
-            self.note_asked(asked, context.mode);
-            match revision {
-                Some(revision) => self.adopt(revision, &prepared, context.mode, planner),
+            self.note_recall(recall, context.mode);
+            match prompt {
+                Some(prompt) => self.adopt(prompt, &prepared, context.mode, planner),
                 None => self.reason = (unread_turns > 0).then_some(Reason::UnreadTurns),
             }
             metrics::over_budget(self.receipt.over_budget.into());
@@ -214,7 +215,11 @@ impl Plan {
     }
 
     /// Notes what is to be stored of the request, whatever else becomes of it: the journal needs no reader.
-    async fn take_in(&mut self, memory: &impl PromptMemory, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
+    async fn take_in(
+        &mut self,
+        memory: &impl PromptMemory,
+        prepared: &Arc<PreparedRequest>,
+    ) -> Result<(), MemoryError> {
         if !memory.takes_turns() {
             return Ok(());
         }
@@ -238,7 +243,7 @@ impl Plan {
     }
 
     /// What a request is, before anything is done about it.
-    fn note(&mut self, prepared: &Prepared, budget: usize) {
+    fn note(&mut self, prepared: &PreparedRequest, budget: usize) {
         let tokens = prepared.tokens.total();
         self.scope = Some(prepared.scope.clone());
         self.estimated = EstimatedPrompt::new(prepared.tokenizer, &prepared.request, &prepared.tokens);
@@ -259,47 +264,47 @@ impl Plan {
     }
 
     /// What came of asking the memory, whether or not the prompt is another one for it.
-    fn note_asked(&mut self, asked: Asked, mode: Mode) {
-        self.abstains = asked.abstained && mode == Mode::On;
-        self.receipt.abstained = asked.abstained;
-        self.receipt.milliseconds.recall = milliseconds(asked.recall);
-        self.receipt.milliseconds.steps.merge(asked.steps);
+    fn note_recall(&mut self, recall: RecallNotes, mode: Mode) {
+        self.abstains = recall.abstained && mode == Mode::On;
+        self.receipt.abstained = recall.abstained;
+        self.receipt.milliseconds.recall = milliseconds(recall.time);
+        self.receipt.milliseconds.steps.merge(recall.steps);
     }
 
-    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
-        let prices = planner.prices.now(self.receipt.cache);
+    fn adopt<M>(&mut self, prompt: RewrittenPrompt, prepared: &PreparedRequest, mode: Mode, planner: &Planner<M>) {
+        let prices = self.receipt.cache.prices(planner.prices);
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
         let receipt = &mut self.receipt;
-        receipt.tokens_would_forward = Some(revision.tokens);
-        receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
+        receipt.tokens_would_forward = Some(prompt.tokens);
+        receipt.tokens_saved = Some(came.saturating_sub(prompt.tokens));
         receipt.price_in = Some(prices.prompt(came, fresh));
-        let added = revision.tokens.saturating_sub(came);
-        let anew = revision.balance.map_or(fresh + added, |balance| revision.tokens.saturating_sub(balance.kept));
-        receipt.price_forwarded = Some(prices.prompt(revision.tokens, anew));
-        receipt.messages_dropped = revision.dropped;
-        receipt.results_shortened = revision.shortened;
+        let added = prompt.tokens.saturating_sub(came);
+        let anew = prompt.balance.map_or(fresh + added, |balance| prompt.tokens.saturating_sub(balance.kept));
+        receipt.price_forwarded = Some(prices.prompt(prompt.tokens, anew));
+        receipt.messages_dropped = prompt.dropped;
+        receipt.results_shortened = prompt.shortened;
         // What this request shortens it shortens in the place of an eviction.
-        let evicts = revision.balance.is_some() && revision.freshly_shortened == 0;
-        let own = revision.balance.filter(|_| evicts);
-        receipt.over_budget = revision.tokens > planner.config.budget_tokens;
-        receipt.eviction = (revision.dropped > 0).then(|| EvictionNote {
+        let evicts = prompt.balance.is_some() && prompt.freshly_shortened == 0;
+        let own = prompt.balance.filter(|_| evicts);
+        receipt.over_budget = prompt.tokens > planner.config.budget_tokens;
+        receipt.eviction = (prompt.dropped > 0).then(|| EvictionNote {
             is_new: evicts,
-            messages_dropped: revision.dropped,
+            messages_dropped: prompt.dropped,
             cost: own.map(|balance| balance.cost),
             saving_per_turn: own.map(|balance| balance.saving_per_turn),
         });
-        receipt.memories = revision.sources;
+        receipt.memories = prompt.sources;
         if mode == Mode::On {
-            receipt.tokens_forwarded = Some(revision.tokens);
+            receipt.tokens_forwarded = Some(prompt.tokens);
             if let Some(estimated) = &mut self.estimated {
-                estimated.tokens = revision.tokens;
+                estimated.tokens = prompt.tokens;
             }
             self.memories = receipt.memories.len();
             self.evicts = evicts;
-            self.shortens = revision.freshly_shortened;
-            self.body = revision.body;
-            self.recall_tool_context = revision.recall_tool_context;
+            self.shortens = prompt.freshly_shortened;
+            self.body = prompt.body;
+            self.recall_tool_context = prompt.recall_tool_context;
             self.outcome = PlanOutcome::Rewritten;
         }
     }

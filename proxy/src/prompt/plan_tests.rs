@@ -8,14 +8,14 @@ use http::HeaderMap;
 use mainpoint_store::{ConversationMatch, ReplacedTurn, Turn};
 use serde_json::{Value, json};
 
-use super::super::fake::{FakeMemory, MASK, SECRET};
-use super::super::laws::{preparation, preparation_counting};
+use super::super::fake_memory_for_tests::{FakeMemory, MASK, SECRET};
+use super::super::law_tests::{preparer, preparer_counting};
 use super::super::provider_cache::{CacheState, ProviderCache};
 use super::*;
 use crate::config::Config;
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::http::identity::Identity;
-use crate::memory::{RecalledTurn, turns};
+use crate::memory::{RecalledTurn, turns_for_tests as turns};
 use crate::openai::recall_tool::ToolReach;
 
 #[path = "lead_up_tests.rs"]
@@ -36,17 +36,17 @@ struct Case {
 
 impl Case {
     fn new(memory: FakeMemory) -> Self {
-        let (preparation, directory) = preparation();
-        Self::counting(memory, preparation, directory)
+        let (preparer, directory) = preparer();
+        Self::counting(memory, preparer, directory)
     }
 
-    fn counting(memory: FakeMemory, preparation: Preparation, directory: tempfile::TempDir) -> Self {
+    fn counting(memory: FakeMemory, preparer: RequestPreparer, directory: tempfile::TempDir) -> Self {
         let mut config = Config::defaults();
         config.memory.budget_tokens = 300;
         config.memory.memory_tokens = 100;
         let mut messages = said(16);
         messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
-        let planner = Planner::new(memory, preparation, &config);
+        let planner = Planner::new(memory, preparer, &config);
         Self {
             planner,
             body: request(&messages),
@@ -78,7 +78,7 @@ impl Case {
             sender,
             time,
         };
-        Plan::make(&self.planner, context, self.body.clone(), deadline).await
+        self.planner.plan(context, self.body.clone(), deadline).await
     }
 
     /// Has answers say that the prompt has `ratio` times the tokens that we count.
@@ -86,7 +86,7 @@ impl Case {
         for _ in 0..3 {
             let plan = self.plan(Mode::Shadow).await;
             let counted = plan.receipt.tokens_in.unwrap() as f64 / plan.receipt.token_factor.unwrap_or(1.0);
-            self.planner.preparation.counter.learn(&plan.estimated.unwrap(), (counted * ratio) as u64);
+            self.planner.preparer.counter.learn(&plan.estimated.unwrap(), (counted * ratio) as u64);
         }
     }
 
@@ -437,7 +437,7 @@ async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_fir
     let memory = || FakeMemory { recalled: recalled(4, 18), ..FakeMemory::default() };
     let memories = |plan: &Plan| plan.receipt.memories.len();
     let alone = Case::new(memory()).plan(Mode::On).await;
-    let (dearer, directory) = preparation_counting(|text| {
+    let (dearer, directory) = preparer_counting(|text| {
         let words = text.split_whitespace().count();
         let is_at_its_place = text.contains("harbour") && text.contains("memory1");
         if is_at_its_place { words + 120 } else { words }

@@ -1,22 +1,22 @@
-//! What prompts are planned with: a memory, and the settings that hold for all requests. [`Plan::make`](super::plan::Plan::make)
-//! plans with it.
+//! What prompts are planned with: a memory, and the settings that hold for all requests. [`Planner::plan`] plans with
+//! it.
 //!
-//! It must not know how a prompt is planned or built.
+//! It must not know how a prompt is planned, which [`super::plan`] does, or built.
 
 use super::provider_cache::ProviderCache;
 use crate::config::{Config, MemoryConfig, Prices};
-use crate::conversation::prepare::Preparation;
+use crate::conversation::request_preparer::RequestPreparer;
 use crate::error::MemoryError;
 use crate::memory::Memory;
 use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
 
-/// All that planning a prompt needs besides the request. One per process.
+/// All that planning a prompt ([`Planner::plan`]) needs besides the request. One per process.
 pub(crate) struct Planner<M = Memory> {
     /// What is remembered.
     pub(crate) memory: M,
     /// What computes without waiting.
-    pub(crate) preparation: Preparation,
+    pub(crate) preparer: RequestPreparer,
     /// Budgets and limits.
     pub(crate) config: MemoryConfig,
     /// What a provider charges.
@@ -28,11 +28,11 @@ pub(crate) struct Planner<M = Memory> {
 
 impl<M> Planner<M> {
     /// Puts the parts together.
-    pub(crate) fn new(memory: M, preparation: Preparation, config: &Config) -> Self {
+    pub(crate) fn new(memory: M, preparer: RequestPreparer, config: &Config) -> Self {
         let prices = config.prices.of_upstream(config.upstream.url.as_ref());
         Self {
             memory,
-            preparation,
+            preparer,
             config: config.memory.clone(),
             prices,
             cache: ProviderCache::new(prices.cache_lifetime),

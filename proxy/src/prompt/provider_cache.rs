@@ -1,9 +1,9 @@
 //! Whether the provider still has a conversation's last prompt in its cache, by the clock.
 //!
-//! Bounded and in memory only. A conversation that no request since the start belongs to counts as cached; at worst its first request
-//! is forwarded as if its provider's cache were there. The journal would not tell it better: it has the times at which turns came
-//! first, and a prompt that is sent again keeps the cache all the same. It must not know prices or how prompts are cut, nor read a
-//! clock.
+//! Bounded and in memory only. A conversation that no request since the start belongs to counts as cached; at worst its
+//! first request is forwarded as if its provider's cache were there. The journal would not tell it better: it has the
+//! times at which turns came first, and a prompt that is sent again keeps the cache all the same. It must not know what
+//! prompts cost in all or how they are cut, nor read a clock.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use chrono::{DateTime, Utc};
 use lru::LruCache;
 use mainpoint_store::PrefixId;
 use serde::Serialize;
+
+use crate::config::Prices;
 
 /// What a request finds of its conversation's last prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +24,16 @@ pub(crate) enum CacheState {
     Warm,
     /// It was sent so long ago that nothing is left of it.
     Cold,
+}
+
+impl CacheState {
+    /// The prices of a request that finds the cache like this: of a cold one nothing can be read, all is written.
+    pub(crate) fn prices(self, prices: Prices) -> Prices {
+        match self {
+            Self::Warm => prices,
+            Self::Cold => Prices { cache_read: prices.cache_write, ..prices },
+        }
+    }
 }
 
 /// When the prompts of recent conversations were sent last; the oldest go first.

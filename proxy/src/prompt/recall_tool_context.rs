@@ -83,7 +83,7 @@ impl RecallToolContext {
         // Clients never see a result, so that its number need not be known again.
         // What the model asks for is worth what there is room for.
         let place = Place { room, least_relevance: 0.0, seal: Seal::new([0; 32]) };
-        let count = |text: &str| planner.preparation.counter.text(self.tokenizer, text);
+        let count = |text: &str| planner.preparer.counter.text(self.tokenizer, text);
         let packed = pack(&result.turns, &self.quoted, place, count)?;
         Ok(packed
             .map_or_else(Found::default, |packed| Found { block: Some(packed.block()), sources: packed.sources() }))

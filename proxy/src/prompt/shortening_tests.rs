@@ -53,7 +53,7 @@ fn main_point(turn: &Turn, span: std::ops::Range<u32>) -> Point {
         spans: vec![Span { start: span.start, end: span.end, salience: 1.0 }],
         text: turn.text.clone(),
         vector: Vec::new(),
-        features: Vec::new(),
+        ranking_data: Vec::new(),
     }
 }
 
@@ -107,11 +107,11 @@ async fn what_was_shortened_stays_so_byte_for_byte_until_its_round_leaves() {
 async fn what_was_shortened_before_is_counted_once_for_a_request() {
     let counted = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&counted);
-    let (preparation, directory) = preparation_counting(move |text| {
+    let (preparer, directory) = preparer_counting(move |text| {
         counter.fetch_add(text.matches("<mainpoint-condensed>").count(), Ordering::Relaxed);
         text.split_whitespace().count()
     });
-    let mut case = at_work(Case::counting(FakeMemory::default(), preparation, directory)).await;
+    let mut case = at_work(Case::counting(FakeMemory::default(), preparer, directory)).await;
     assert_eq!(case.plan(Mode::On).await.shortens, 4);
     case.body = request(&agent(7));
     counted.store(0, Ordering::Relaxed);

@@ -218,7 +218,7 @@ async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body:
     match deadline.wait_for(decoding).await {
         Ok(Ok(decompressed)) => {
             let _passing = planner.memory.in_flight();
-            let plan = Plan::make(planner, context, decompressed, &deadline).await;
+            let plan = planner.plan(context, decompressed, &deadline).await;
             match plan.outcome {
                 PlanOutcome::Rewritten => plan,
                 PlanOutcome::Passthrough | PlanOutcome::FailedOpen => Plan { body, ..plan },

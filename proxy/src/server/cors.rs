@@ -96,7 +96,7 @@ pub(crate) struct AskedHeaders(Vec<String>);
 
 impl AskedHeaders {
     /// Takes them out.
-    pub(crate) fn take(request_headers: &mut HeaderMap, own: &OwnHeaders) -> Self {
+    pub(crate) fn strip_from(request_headers: &mut HeaderMap, own: &OwnHeaders) -> Self {
         let listed = request_headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
         let Some(names) = listed.map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>() else {
             return Self::default();
@@ -196,7 +196,7 @@ mod tests {
         asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(list));
         let mut config = Config::defaults();
         config.memory.user_header = HeaderName::from_static("x-tenant");
-        let wanted = AskedHeaders::take(&mut asked, &OwnHeaders::new(&config));
+        let wanted = AskedHeaders::strip_from(&mut asked, &OwnHeaders::new(&config));
         assert_eq!(asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(), "authorization, content-type");
         let mut refused = HeaderMap::new();
         AskedHeaders(wanted.0.clone()).add(&mut refused);

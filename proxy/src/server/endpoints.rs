@@ -17,7 +17,7 @@ use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::arriving::unreadable;
 use crate::http::response::{Body, json_response, response};
-use crate::memory::Part;
+use crate::memory::MemoryPart;
 use crate::telemetry;
 
 /// Whether a request for `path` asks about the process's health; those are answered when every permit is taken.
@@ -69,7 +69,7 @@ pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>)
         Some(scope) => scope,
         None => {
             let identity = shared.identities.of(headers, uri, request.extensions()).ok_or_else(missing)?;
-            planner.preparation.key_scope(Sender { headers, identity: &identity }).map_err(|_| missing())?
+            planner.preparer.key_scope(Sender { headers, identity: &identity }).map_err(|_| missing())?
         }
     };
     let id: Uuid = id.parse().map_err(|_| missing())?;
@@ -102,7 +102,7 @@ pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fault {
-    stop: Part,
+    stop: MemoryPart,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

@@ -8,13 +8,13 @@ use mainpoint_store::Trouble;
 use serde_json::{Map, Value, json};
 
 use crate::config::Mode;
-use crate::memory::Part;
+use crate::memory::MemoryPart;
 
 /// How the parts of the memory are.
 #[derive(Debug)]
 pub(super) struct Readiness {
     /// Those that have stopped.
-    pub(super) dead: Vec<Part>,
+    pub(super) dead: Vec<MemoryPart>,
     /// What of the store does not work.
     pub(super) troubles: Vec<Trouble>,
     /// Whether a question finds all that it waits for. Until then the first requests would wait for it up to their deadline.
@@ -30,7 +30,7 @@ impl Readiness {
     /// Each part, and why one does not work.
     pub(super) fn describe(&self, mode: Mode) -> Value {
         let parts: Map<String, Value> =
-            Part::ALL.iter().map(|part| (part.name().to_owned(), json!(self.state(*part)))).collect();
+            MemoryPart::ALL.iter().map(|part| (part.name().to_owned(), json!(self.state(*part)))).collect();
         let mut body = json!({"status": self.word(), "parts": parts, "memory": mode.label()});
         if !self.troubles.is_empty() {
             body["troubles"] = self.troubles.iter().map(described).collect();
@@ -46,11 +46,11 @@ impl Readiness {
         }
     }
 
-    fn state(&self, part: Part) -> &'static str {
+    fn state(&self, part: MemoryPart) -> &'static str {
         match part {
             part if self.dead.contains(&part) => "stopped",
-            Part::Store if !self.troubles.is_empty() => "degraded",
-            Part::Questions if !self.is_warm => "starting",
+            MemoryPart::Store if !self.troubles.is_empty() => "degraded",
+            MemoryPart::Questions if !self.is_warm => "starting",
             _ => "alive",
         }
     }
@@ -58,7 +58,7 @@ impl Readiness {
 
 fn described(trouble: &Trouble) -> Value {
     json!({
-        "part": Part::Store.name(),
+        "part": MemoryPart::Store.name(),
         "what": trouble.part.label(),
         "reason": trouble.reason,
         "since": trouble.since.to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn what_does_not_work_is_said_before_what_is_starting() {
         let trouble = Trouble { part: StorePart::Journal, reason: "full".to_owned(), since: DateTime::UNIX_EPOCH };
-        let readiness = Readiness { dead: vec![Part::Questions], troubles: vec![trouble], is_warm: false };
+        let readiness = Readiness { dead: vec![MemoryPart::Questions], troubles: vec![trouble], is_warm: false };
         let (status, body) = said(&readiness);
         assert_eq!((status, &body["status"]), (503, &json!("degraded")));
         assert_eq!(body["parts"], json!({"reader": "alive", "questions": "stopped", "store": "degraded"}));

@@ -30,7 +30,7 @@ pub(crate) async fn relay(
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, body) = request.into_parts();
     let mut call = call(shared, path, parts, CallBody::Stream(body));
-    let asked = AskedHeaders::take(&mut call.headers, &shared.own_headers);
+    let asked = AskedHeaders::strip_from(&mut call.headers, &shared.own_headers);
     let started = Instant::now();
     let mut response = shared.send(call).await?;
     asked.add(response.headers_mut());
@@ -43,7 +43,7 @@ pub(crate) async fn relay(
 /// out here.
 pub(crate) fn call(shared: &Shared, path: &str, parts: Parts, body: CallBody) -> Call {
     let mut request_headers = parts.headers;
-    shared.own_headers.take(&mut request_headers, parts.version);
+    shared.own_headers.strip(&mut request_headers, parts.version);
     Call {
         method: parts.method,
         path: path.to_owned(),

@@ -48,7 +48,7 @@ impl Shared {
     /// receipt: they belong to its credentials. `None` where who sends a request is known.
     pub(crate) fn scope_on_trust(&self, headers: &HeaderMap, uri: &Uri) -> Option<Scope> {
         let planner = self.planner.get().filter(|_| self.identities.are_on_trust())?;
-        planner.preparation.key_scope(Sender { headers, identity: &Identity::of_credentials(uri) }).ok()
+        planner.preparer.key_scope(Sender { headers, identity: &Identity::of_credentials(uri) }).ok()
     }
 
     /// Sends a request to the upstream. The answer breaks off when the process does not wait for it any longer.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::observed::{AcknowledgementFuture, ReplyListener};
-use crate::conversation::prepare::ReplySlot;
+use crate::conversation::reply_slot::ReplySlot;
 use crate::memory::{Acknowledgement, IncomingTurns};
 use crate::openai::reply::Verdict;
 use crate::openai::tokens::EstimatedPrompt;
@@ -41,11 +41,11 @@ pub(super) fn listener(shared: &Arc<Shared>, id: Uuid, plan: Plan) -> Option<Box
 }
 
 impl TurnRecorder {
-    fn take(&mut self, incoming: IncomingTurns) {
+    fn submit(&mut self, incoming: IncomingTurns) {
         let Some(memory) = self.shared.memory().filter(|_| !incoming.is_empty()) else {
             return;
         };
-        let acknowledgement = memory.take(incoming);
+        let acknowledgement = memory.submit(incoming);
         self.acknowledgement = Some(match self.acknowledgement.take() {
             Some(earlier) => earlier.and(acknowledgement),
             None => acknowledgement,
@@ -56,12 +56,12 @@ impl TurnRecorder {
 impl ReplyListener for TurnRecorder {
     fn accept(&mut self) {
         let intake = std::mem::take(&mut self.intake);
-        self.take(intake);
+        self.submit(intake);
     }
 
     fn told_tokens(&mut self, tokens: u64) {
         if let (Some(planner), Some(prompt)) = (self.shared.planner.get(), self.estimated.take()) {
-            planner.preparation.counter.learn(&prompt, tokens);
+            planner.preparer.counter.learn(&prompt, tokens);
         }
     }
 
@@ -73,12 +73,12 @@ impl ReplyListener for TurnRecorder {
         if let (Some(text), Some(slot)) = (text, self.slot.take()) {
             self.shared.receipts.note_reply(self.id, ReplyNote::new(&text));
             if !text.trim().is_empty() {
-                let (turn, placement) = slot.take(text, chrono::Utc::now());
+                let (turn, placement) = slot.into_turn(text, chrono::Utc::now());
                 incoming.turns.push(turn);
                 incoming.placement = placement;
             }
         }
-        self.take(incoming);
+        self.submit(incoming);
         match self.acknowledgement.take() {
             Some(acknowledgement) => Box::pin(acknowledgement.wait()),
             None => Box::pin(std::future::ready(())),

@@ -9,7 +9,7 @@ use redb::TableDefinition;
 
 use super::*;
 use crate::records::TurnKey;
-use crate::records::samples::turn;
+use crate::records::samples_for_tests::turn;
 
 fn open(directory: &Path) -> Journal {
     Journal::open(&Directory::prepare(directory).unwrap()).unwrap()

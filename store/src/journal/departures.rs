@@ -62,7 +62,7 @@ impl Drop for Departing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::samples::scope;
+    use crate::records::samples_for_tests::scope;
 
     #[test]
     fn what_was_read_before_a_deletion_or_beside_it_is_not_settled_after_it() {

@@ -38,7 +38,7 @@ pub(super) trait TakeSpace: Debug + Send + Sync {
     ///
     /// # Errors
     /// As the file system says it. Part of the file may be there then.
-    fn take(&self, path: &Path, bytes: usize) -> io::Result<()>;
+    fn fill(&self, path: &Path, bytes: usize) -> io::Result<()>;
 }
 
 /// The file system itself.
@@ -46,7 +46,7 @@ pub(super) trait TakeSpace: Debug + Send + Sync {
 pub(super) struct FileSystem;
 
 impl TakeSpace for FileSystem {
-    fn take(&self, path: &Path, bytes: usize) -> io::Result<()> {
+    fn fill(&self, path: &Path, bytes: usize) -> io::Result<()> {
         let mut file = File::create(path)?;
         // A file system may compress what it holds, or keep what it has already only once.
         let mut noise = vec![0; bytes];
@@ -76,7 +76,7 @@ impl Space {
     pub(super) fn ensure(&self, bytes: usize) -> Result<(), StoreError> {
         self.directory.ensure_same()?;
         let path = self.directory.path().join(".probe-space");
-        let probed = fs::create_dir_all(self.directory.path()).and_then(|()| self.files.take(&path, bytes));
+        let probed = fs::create_dir_all(self.directory.path()).and_then(|()| self.files.fill(&path, bytes));
         let _ = remove(&path);
         probed.map_err(StoreError::file("write to", self.directory.path()))
     }
@@ -95,7 +95,7 @@ impl Space {
             return Ok(());
         }
         let path = self.directory.reserve();
-        let kept = self.files.take(&path, RESERVE);
+        let kept = self.files.fill(&path, RESERVE);
         if kept.is_err() {
             // Half of it is of no use to anybody.
             let _ = remove(&path);

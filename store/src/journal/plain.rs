@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::directory::Directory;
-    use crate::records::samples::{conversation, id, scope};
+    use crate::records::samples_for_tests::{conversation, id, scope};
     use crate::records::{SaidTurn, TurnPlace};
 
     fn journal(root: &tempfile::TempDir) -> Journal {

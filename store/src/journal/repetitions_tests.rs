@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::Journal;
 use super::rows::{GONE, REPETITIONS};
 use crate::directory::Directory;
-use crate::records::samples::{conversation, id, scope, turn};
+use crate::records::samples_for_tests::{conversation, id, scope, turn};
 use crate::records::{
     ConversationAppend, ConversationId, ConversationView, OldTurns, Removal, Removed, SaidTurn, Scope, Turn, TurnId,
     TurnPlace,

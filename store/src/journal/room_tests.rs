@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::disk::{RESERVE, SPACE};
 use super::*;
-use crate::records::samples::turn;
+use crate::records::samples_for_tests::turn;
 use crate::records::{Removal, TurnKey};
 
 /// A disk with a few bytes for files that only take space. Others need none of them.
@@ -21,7 +21,7 @@ struct SmallDisk {
 }
 
 impl TakeSpace for SmallDisk {
-    fn take(&self, path: &Path, bytes: usize) -> std::io::Result<()> {
+    fn fill(&self, path: &Path, bytes: usize) -> std::io::Result<()> {
         let file = File::create(path)?;
         let kept = fs::metadata(&self.reserve).map_or(0, |file| file.len());
         if usize::try_from(kept).unwrap() + bytes > self.capacity.load(Ordering::Relaxed) {

@@ -14,7 +14,7 @@ pub(super) type TurnRowKey = (&'static str, &'static [u8; 16]);
 pub(super) type PointRowKey = (&'static str, &'static [u8; 16], u32);
 /// Parent, conversation, position, role, text, time in microseconds, tokens.
 pub(super) type TurnRow<'a> = (Option<&'a [u8; 16]>, &'a [u8; 16], u32, &'a str, &'a str, i64, u32);
-/// Start, end, spans, text, vector, features; spans and vector in little-endian bytes.
+/// Start, end, spans, text, vector, ranking data; spans and vector in little-endian bytes.
 pub(super) type PointRow<'a> = (u32, u32, &'a [u8], &'a str, &'a [u8], &'a [u8]);
 /// Scope, turn or prefix, kind.
 pub(super) type LedgerRowKey = (&'static str, &'static [u8; 16], u8);
@@ -103,7 +103,7 @@ pub(super) fn time_from(micros: i64) -> Result<DateTime<Utc>, StoreError> {
 }
 
 pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {
-    let (start, end, spans, text, vector, features) = row;
+    let (start, end, spans, text, vector, ranking_data) = row;
     let unreadable = || StoreError::unreadable(format!("passage {passage} of turn {turn} in the journal"));
     let (span_rows, span_rest) = spans.as_chunks::<12>();
     let (numbers, number_rest) = vector.as_chunks::<4>();
@@ -123,7 +123,7 @@ pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Resul
         spans: span_rows.iter().copied().map(span).collect(),
         text: text.to_owned(),
         vector: numbers.iter().copied().map(f32::from_le_bytes).collect(),
-        features: features.to_vec(),
+        ranking_data: ranking_data.to_vec(),
     })
 }
 

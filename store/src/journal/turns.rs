@@ -74,7 +74,8 @@ impl Journal {
                     completed_table.insert((scope, &turn.id.0), turn_row(turn))?;
                     for point in points {
                         let (spans, vector) = (spans_to_bytes(&point.spans), vector_to_bytes(&point.vector));
-                        let row: PointRow<'_> = (point.start, point.end, &spans, &point.text, &vector, &point.features);
+                        let row: PointRow<'_> =
+                            (point.start, point.end, &spans, &point.text, &vector, &point.ranking_data);
                         points_table.insert((scope, &turn.id.0, point.passage), row)?;
                     }
                     moved.push((turn.scope.clone(), turn.id));

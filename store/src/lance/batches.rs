@@ -67,7 +67,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
         ListBuilder::new(StructBuilder::from_fields(schema::span_fields(), 0)).with_field(schema::span_item());
     let mut vector =
         FixedSizeListBuilder::new(Float16Builder::new(), vector_width as i32).with_field(schema::vector_item());
-    let mut features = LargeBinaryBuilder::new();
+    let mut ranking_data = LargeBinaryBuilder::new();
     for CompletedTurn { turn: owner, points } in completed {
         for point in points {
             scope.append_value(owner.scope.as_str());
@@ -80,7 +80,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
             text.append_value(&point.text);
             vector.values().append_slice(&halves(&point.vector));
             vector.append(true);
-            features.append_value(&point.features);
+            ranking_data.append_value(&point.ranking_data);
         }
     }
     RecordBatch::try_new(
@@ -95,7 +95,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
             Arc::new(spans.finish()),
             Arc::new(text.finish()),
             Arc::new(vector.finish()),
-            Arc::new(features.finish()),
+            Arc::new(ranking_data.finish()),
         ],
     )
     .map_err(StoreError::batch)
@@ -146,8 +146,8 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
     let mut spans = spans_from_batch(batch)?.into_iter();
     let text = strings(batch, column::TEXT)?;
     let vector = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(|| wrong_type(column::VECTOR))?;
-    let features: &LargeBinaryArray =
-        array(batch, column::FEATURES)?.as_binary_opt().ok_or_else(|| wrong_type(column::FEATURES))?;
+    let ranking_data: &LargeBinaryArray =
+        array(batch, column::RANKING_DATA)?.as_binary_opt().ok_or_else(|| wrong_type(column::RANKING_DATA))?;
     (0..batch.num_rows())
         .map(|row| {
             let numbers = vector.value(row);
@@ -161,7 +161,7 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
                 spans: spans.next().unwrap_or_default(),
                 text: text.value(row).to_owned(),
                 vector: numbers.values().to_f32_vec(),
-                features: features.value(row).to_vec(),
+                ranking_data: ranking_data.value(row).to_vec(),
             })
         })
         .collect()

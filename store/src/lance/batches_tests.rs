@@ -19,7 +19,7 @@ fn spans() -> impl Strategy<Value = Vec<Span>> {
 
 fn points(turn: TurnId) -> impl Strategy<Value = Vec<Point>> {
     let point = (any::<[u32; 3]>(), spans(), any::<String>(), any::<[i16; WIDTH]>(), any::<Vec<u8>>()).prop_map(
-        move |([passage, start, end], spans, text, vector, features)| Point {
+        move |([passage, start, end], spans, text, vector, ranking_data)| Point {
             turn,
             passage,
             start,
@@ -28,7 +28,7 @@ fn points(turn: TurnId) -> impl Strategy<Value = Vec<Point>> {
             text,
             // Whatever half precision has room for.
             vector: vector.map(|bits| f32::from(bits / 16)).to_vec(),
-            features,
+            ranking_data,
         },
     );
     prop::collection::vec(point, 0..4)

@@ -38,7 +38,8 @@ pub(crate) mod column {
     pub(crate) const SPANS: &str = "spans";
     pub(crate) const SALIENCE: &str = "salience";
     pub(crate) const VECTOR: &str = "vector";
-    pub(crate) const FEATURES: &str = "features";
+    /// The ranking data, by the name that the column has on disk.
+    pub(crate) const RANKING_DATA: &str = "features";
 }
 
 /// An identifier: 16 bytes.
@@ -73,7 +74,7 @@ pub(crate) fn points(vector_width: usize) -> SchemaRef {
         Field::new(column::SPANS, DataType::List(span_item()), false),
         Field::new(column::TEXT, DataType::Utf8, false),
         Field::new(column::VECTOR, DataType::FixedSizeList(vector_item(), vector_width as i32), false),
-        Field::new(column::FEATURES, DataType::LargeBinary, false),
+        Field::new(column::RANKING_DATA, DataType::LargeBinary, false),
     ];
     Arc::new(Schema::new_with_metadata(fields, metadata()))
 }

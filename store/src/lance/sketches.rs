@@ -81,17 +81,17 @@ impl SketchedFragment {
         self.bytes.len() + size_of_val(self.ends.as_slice()) + size_of_val(self.rows.as_slice())
     }
 
-    fn append(&mut self, row: u64, features: &[u8], sketcher: &Sketcher) {
-        (sketcher.0)(features, &mut self.bytes);
+    fn append(&mut self, row: u64, ranking_data: &[u8], sketcher: &Sketcher) {
+        (sketcher.0)(ranking_data, &mut self.bytes);
         self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
         self.rows.push(row);
     }
 
     fn append_all(&mut self, batch: &RecordBatch, sketcher: &Sketcher) -> Result<(), StoreError> {
         if batch.num_rows() > 0 {
-            let features = columns::byte_slices(batch, column::FEATURES)?;
+            let ranking_data = columns::byte_slices(batch, column::RANKING_DATA)?;
             let rows = columns::row_ids(batch)?.iter();
-            rows.zip(features).for_each(|(row, features)| self.append(*row, features, sketcher));
+            rows.zip(ranking_data).for_each(|(row, ranking_data)| self.append(*row, ranking_data, sketcher));
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Unsketched {
     ) -> Result<Option<SketchedFragment>, StoreError> {
         let failed = || StoreError::lance("read what passages are ranked by");
         let mut scanner = self.points.scan();
-        scanner.project(&[column::FEATURES]).map_err(failed())?;
+        scanner.project(&[column::RANKING_DATA]).map_err(failed())?;
         scanner.with_row_id().batch_size(BATCH).io_buffer_size(READ_AHEAD).filter_expr(self.filter.clone());
         scanner.with_fragments(vec![fragment]);
         let mut batches = scanner.try_into_stream().await.map_err(failed())?;

@@ -7,7 +7,7 @@
 
 use super::*;
 use crate::records::Turn;
-use crate::records::samples::{id, point, scope, turn};
+use crate::records::samples_for_tests::{id, point, scope, turn};
 use crate::{SearchQuery, Store, StoreConfig, Within};
 
 const WIDTH: usize = 16;

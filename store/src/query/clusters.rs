@@ -150,7 +150,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
-    use crate::records::samples::{id, point, scope, turn};
+    use crate::records::samples_for_tests::{id, point, scope, turn};
     use crate::{Store, StoreConfig};
 
     async fn filled(directory: &std::path::Path) -> Store {

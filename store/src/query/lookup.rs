@@ -23,7 +23,7 @@ use crate::state::turn_index::State;
 pub(super) const FEW: usize = 1024;
 
 /// Those of `ids` that are completed.
-pub(crate) async fn already_read(
+pub(crate) async fn read_or_unreadable(
     shared: &Shared,
     scope: &Scope,
     ids: &[TurnId],

@@ -58,8 +58,8 @@ pub struct Snapshot<'a> {
     vector_width: usize,
 }
 
-/// Takes a snapshot of a part of a scope.
-pub(crate) async fn take<'a>(
+/// Opens a snapshot of a part of a scope.
+pub(crate) async fn open<'a>(
     shared: &'a Arc<Shared>,
     scope: &Scope,
     within: &Within,
@@ -277,18 +277,18 @@ impl Snapshot<'_> {
     }
 
     async fn read_passages(&self, rows: Vec<u64>) -> Result<Vec<IndexedPassage>, StoreError> {
-        let columns = [column::TURN, column::PASSAGE, column::FEATURES];
+        let columns = [column::TURN, column::PASSAGE, column::RANKING_DATA];
         let Some((rows, batch)) = self.read(rows, &columns).await? else {
             return Ok(Vec::new());
         };
         let turns = columns::identifiers_from(&batch, column::TURN)?;
         let numbers = columns::numbers(&batch, column::PASSAGE)?.values();
-        let features = columns::bytes(&batch, column::FEATURES)?;
-        let places = turns.into_iter().zip(numbers.iter().zip(features));
-        let read = rows.into_iter().zip(places).map(|(row, (turn, (passage, features)))| IndexedPassage {
+        let ranking_data = columns::bytes(&batch, column::RANKING_DATA)?;
+        let places = turns.into_iter().zip(numbers.iter().zip(ranking_data));
+        let read = rows.into_iter().zip(places).map(|(row, (turn, (passage, ranking_data)))| IndexedPassage {
             turn,
             passage: *passage,
-            features,
+            ranking_data,
             row,
         });
         Ok(read.collect())
@@ -328,7 +328,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::records::samples::{point, scope, turn};
+    use crate::records::samples_for_tests::{point, scope, turn};
     use crate::{Store, StoreConfig};
 
     #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ impl Spoken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::samples::id;
+    use crate::records::samples_for_tests::id;
 
     fn spoken(noted: &[(u32, u32)]) -> Spoken {
         let noted = noted.iter().map(|(sent, said)| (id(*sent), id(*said)));

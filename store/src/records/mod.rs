@@ -9,7 +9,7 @@ mod ids;
 mod ledger;
 mod outline;
 #[cfg(test)]
-pub(crate) mod samples;
+pub(crate) mod samples_for_tests;
 mod search;
 mod turn;
 mod versions;

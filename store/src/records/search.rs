@@ -71,7 +71,7 @@ pub struct IndexedPassage {
     /// The passage within it, from 0.
     pub passage: u32,
     /// What it was stored with to be ranked by, opaque to the store.
-    pub features: Arc<[u8]>,
+    pub ranking_data: Arc<[u8]>,
     /// Where it lies in the snapshot that it was found in.
     pub row: u64,
 }

@@ -59,7 +59,7 @@ pub struct Point {
     /// Embedding of the passage; its length is the store's `vector_width`.
     pub vector: Vec<f32>,
     /// What ranks it once it is found, opaque to the store.
-    pub features: Vec<u8>,
+    pub ranking_data: Vec<u8>,
 }
 
 /// A turn that has been read, with its main points.

@@ -153,7 +153,7 @@ fn is_left(due: &mut NotedDeletion, done: &NotedDeletion) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::samples::{id, scope};
+    use crate::records::samples_for_tests::{id, scope};
 
     fn turns(numbers: &[u32]) -> NotedDeletion {
         NotedDeletion::Removal(Removal::of_turns(&scope(), numbers.iter().map(|number| id(*number))))

@@ -26,7 +26,7 @@ struct Cached {
     bytes: usize,
 }
 
-/// What a passage takes besides its features: itself, and its place in the list and the table.
+/// What a passage takes besides its ranking data: itself, and its place in the list and the table.
 const OVERHEAD: usize = 160;
 
 impl PassageCache {
@@ -95,7 +95,7 @@ impl PassageCache {
 }
 
 fn bytes(passage: &IndexedPassage) -> usize {
-    passage.features.len() + OVERHEAD
+    passage.ranking_data.len() + OVERHEAD
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn passage(row: u64, length: usize) -> IndexedPassage {
-        IndexedPassage { turn: TurnId([0; 16]), passage: 0, features: vec![0; length].into(), row }
+        IndexedPassage { turn: TurnId([0; 16]), passage: 0, ranking_data: vec![0; length].into(), row }
     }
 
     #[test]

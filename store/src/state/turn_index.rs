@@ -147,12 +147,12 @@ impl TurnIndex {
     }
 
     /// Number of turns accepted and not completed.
-    pub(crate) fn accepted_len(&self) -> usize {
+    pub(crate) fn unread_len(&self) -> usize {
         self.accepted
     }
 
     /// Number of turns completed and in the journal only.
-    pub(crate) fn completed_len(&self) -> usize {
+    pub(crate) fn unflushed_len(&self) -> usize {
         self.completed
     }
 

@@ -28,12 +28,12 @@ fn a_turn_is_counted_where_it_is() {
     turn_index.set_pending(&scope, id(1), Pending::Accepted);
     turn_index.set_pending(&scope, id(2), Pending::Accepted);
     turn_index.set_pending(&scope, id(2), Pending::Completed);
-    assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (1, 1));
+    assert_eq!((turn_index.unread_len(), turn_index.unflushed_len()), (1, 1));
     assert!(turn_index.has_any_completed(&scope));
     assert!(turn_index.has_completed(&scope, &[id(2)]));
     assert!(!turn_index.has_completed(&scope, &[id(1)]));
     turn_index.set_stored(&scope, id(2), name(0));
-    assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (1, 0));
+    assert_eq!((turn_index.unread_len(), turn_index.unflushed_len()), (1, 0));
     assert!(!turn_index.has_any_completed(&scope));
     assert_eq!(turn_index.state(&scope, id(2)), Some(State::Stored));
     assert_eq!(turn_index.state(&scope, id(3)), None);
@@ -64,7 +64,7 @@ fn deleted_turns_are_forgotten_wherever_they_are_and_the_others_stay() {
     let mut known = turn_index.known(&scope);
     known.sort();
     assert_eq!(known, [id(2), id(5)]);
-    assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (1, 0));
+    assert_eq!((turn_index.unread_len(), turn_index.unflushed_len()), (1, 0));
     assert_eq!(turn_index.counts(&scope), ScopeCounts { turns: 2, waiting: 1 });
     assert!(!turn_index.load(&scope, generation, vec![found(1, 0)]), "it was read before");
 }
@@ -77,7 +77,7 @@ fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are
     turn_index.set_stored(&scope, id(3), name(0));
     let generation = turn_index.begin_load(&scope).unwrap();
     turn_index.reset(&[((scope.clone(), id(2)), Pending::Completed)]);
-    assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (0, 1));
+    assert_eq!((turn_index.unread_len(), turn_index.unflushed_len()), (0, 1));
     assert!(!turn_index.load(&scope, generation, vec![found(3, 0)]));
     assert_eq!([1, 3].map(|number| turn_index.state(&scope, id(number))), [None, None]);
 }

@@ -77,7 +77,7 @@ impl Store {
     pub async fn complete(&self, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<Vec<(Scope, TurnId)>, StoreError> {
         self.shared.ensure_open()?;
         let completed = self.shared.blocking(move |shared| complete(shared, points)).await?;
-        if self.shared.turn_index().completed_len() >= self.shared.config.flush_turns {
+        if self.shared.turn_index().unflushed_len() >= self.shared.config.flush_turns {
             self.shared.wake.notify_one();
         }
         Ok(completed)

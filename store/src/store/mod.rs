@@ -165,8 +165,8 @@ impl Store {
         let turn_index = self.shared.turn_index();
         StoreStatus {
             alive: !self.shared.closed.load(Ordering::Acquire),
-            unread_turns: turn_index.accepted_len(),
-            unflushed_turns: turn_index.completed_len(),
+            unread_turns: turn_index.unread_len(),
+            unflushed_turns: turn_index.unflushed_len(),
             turns: self.shared.stored_turns.load(Ordering::Relaxed),
             points: self.shared.stored_points.load(Ordering::Relaxed),
             losses: self.shared.losses.load(Ordering::Acquire),

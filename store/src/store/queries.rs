@@ -39,13 +39,13 @@ impl Store {
         self.shared.blocking(move |shared| shared.journal.waiting(after.as_ref(), limit)).await
     }
 
-    /// Which of these turns are completed. Answered from memory once the scope has been asked for.
+    /// Which of these turns are read, or marked as unreadable. Answered from memory once the scope has been asked for.
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn already_read(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
+    pub async fn read_or_unreadable(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
         self.shared.ensure_open()?;
-        self.shared.noted(lookup::already_read(&self.shared, scope, ids).await)
+        self.shared.noted(lookup::read_or_unreadable(&self.shared, scope, ids).await)
     }
 
     /// A part of a scope as it is now, to be searched step by step.
@@ -54,7 +54,7 @@ impl Store {
     /// See [`Store`].
     pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        self.shared.noted(snapshot::take(&self.shared, scope, within).await)
+        self.shared.noted(snapshot::open(&self.shared, scope, within).await)
     }
 
     /// Ranks the main points of the part of a scope that the query names, by vector and by words.

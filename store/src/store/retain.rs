@@ -69,7 +69,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
-    use crate::records::samples;
+    use crate::records::samples_for_tests as samples;
 
     const TEXT: &str = "Well, the réunion is on 14 March, you know.";
 

@@ -6,7 +6,7 @@ use std::fs;
 
 use super::*;
 use crate::records::Turn;
-use crate::records::samples::{id, point, scope, turn};
+use crate::records::samples_for_tests::{id, point, scope, turn};
 use crate::{Store, StoreConfig, TurnKind, Within};
 
 /// Two turns in the tables, with a point each.
@@ -100,7 +100,7 @@ async fn a_deletion_that_cannot_be_carried_out_does_not_keep_the_store_from_open
         let trouble = store.troubles().into_iter().find(|trouble| trouble.part == StorePart::Maintenance);
         assert!(trouble.is_some_and(|trouble| trouble.reason.contains("deletion")), "reopened: {reopened}");
         assert_eq!(store.turns(&other, &[id(5)]).await.unwrap().len(), 1, "others are not concerned");
-        assert_eq!(store.already_read(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
+        assert_eq!(store.read_or_unreadable(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
         if !reopened {
             continue;
         }
@@ -144,7 +144,7 @@ async fn what_is_said_again_while_a_deletion_is_being_carried_out_is_new_and_out
     let (at_work, _) = take_from_journal(shared, &asked).await.unwrap();
     // Whoever asks now looks into the tables, which have its rows still.
     shared.turn_index().unload(&scope());
-    assert_eq!(store.already_read(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
+    assert_eq!(store.read_or_unreadable(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
     assert!(shared.deletions_due.ensure_none(&scope()).is_ok(), "nobody is kept from reading by it");
     read(&store, turn(1, "turn number 1")).await;
 

@@ -68,7 +68,7 @@ async fn commit_with(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), St
             writer.untrimmed.push((turn.scope.clone(), turn.id));
         }
         // After a crash the next batch may be there as well; only an empty journal makes sure.
-        writer.uncertain = was_uncertain && turn_index.completed_len() > 0;
+        writer.uncertain = was_uncertain && turn_index.unflushed_len() > 0;
         drop(turn_index);
         shared.commits.fetch_add(1, Ordering::Relaxed);
         shared.unindexed.fetch_add(completed.len(), Ordering::Relaxed);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::records::samples::{id, point, scope, turn};
+use crate::records::samples_for_tests::{id, point, scope, turn};
 use crate::records::{Point, Removal};
 use crate::{Store, StoreConfig};
 
@@ -27,7 +27,7 @@ async fn open(directory: &Path) -> Store {
 
 async fn read(store: &Store, number: u8) {
     let turn = turn(number.into(), &format!("turn number {number}"));
-    let point = Point { features: vec![number], ..point(&turn, vec![1.0, f32::from(number)]) };
+    let point = Point { ranking_data: vec![number], ..point(&turn, vec![1.0, f32::from(number)]) };
     let points = vec![point.clone(), Point { passage: 1, ..point }];
     assert_eq!(store.accept(vec![turn.clone()]).await.unwrap(), [turn.id]);
     store.complete(vec![(scope(), turn.id, points)]).await.unwrap();

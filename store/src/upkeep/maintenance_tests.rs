@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::lance::manifest;
-use crate::records::samples::{id, point, scope, turn};
+use crate::records::samples_for_tests::{id, point, scope, turn};
 use crate::{Store, StoreConfig};
 
 async fn commit(store: &Store, number: u32) {

@@ -214,7 +214,7 @@ async fn until_it_reads(store: &Store, scope: &Scope, word: &str, turn: u64) {
     until("searches work again", async || {
         let asked = crate::support::query(scope, mainpoint_store::Within::Scope, VECTOR, word);
         let found = store.search(&asked).await.is_ok_and(|found| found.lexical.iter().any(|hit| hit.turn == id(turn)));
-        found && store.already_read(scope, &[id(turn)]).await.is_ok()
+        found && store.read_or_unreadable(scope, &[id(turn)]).await.is_ok()
     })
     .await;
     until("nothing is out of order", async || store.troubles().is_empty()).await;
@@ -258,7 +258,7 @@ async fn rows_whose_file_holds_something_else_are_left_out_said_and_moved_aside_
     let store = open(directory.path()).await;
     until("the loss is counted", async || {
         // Whoever asks meets the damage.
-        let _ = store.already_read(&scope, &[id(0)]).await;
+        let _ = store.read_or_unreadable(&scope, &[id(0)]).await;
         let _ = store.turns(&scope, &[id(0), id(1)]).await;
         store.status().losses == 1
     })

@@ -156,7 +156,7 @@ async fn completing_what_is_not_waiting_changes_nothing() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let unknown = turn(&scope, 5, "never accepted");
     store.complete(vec![(scope.clone(), unknown.id, vec![point(&unknown, [1.0, 0.0, 0.0, 0.0])])]).await.unwrap();
-    assert!(store.already_read(&scope, &[unknown.id]).await.unwrap().is_empty());
+    assert!(store.read_or_unreadable(&scope, &[unknown.id]).await.unwrap().is_empty());
     read(&store, &scope, 0, &[("once", [1.0, 0.0, 0.0, 0.0])]).await;
     let again = turn(&scope, 0, "once");
     store.complete(vec![(scope.clone(), id(0), vec![point(&again, [0.0, 1.0, 0.0, 0.0])])]).await.unwrap();
@@ -218,7 +218,7 @@ async fn after_closing_every_operation_says_so_and_the_rows_are_on_disk() {
     assert!(closed(clone.accept(vec![turn(&scope, 1, "late")]).await.unwrap_err()));
     assert!(closed(clone.complete(vec![]).await.unwrap_err()));
     assert!(closed(clone.unread().await.unwrap_err()));
-    assert!(closed(clone.already_read(&scope, &[id(0)]).await.unwrap_err()));
+    assert!(closed(clone.read_or_unreadable(&scope, &[id(0)]).await.unwrap_err()));
     assert!(closed(clone.search(&query(&scope, Within::Scope, [1.0, 0.0, 0.0, 0.0], "")).await.unwrap_err()));
     assert!(closed(clone.ledger(&scope, &[prefix(0)]).await.unwrap_err()));
     assert!(closed(clone.record(&scope, vec![]).await.unwrap_err()));

@@ -9,7 +9,7 @@ const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 async fn turns_in(snapshot: &Snapshot<'_>) -> Vec<TurnId> {
     let everything = everything(snapshot, 100).await.unwrap();
     for passage in &everything {
-        assert_eq!(*passage.features, passage.turn.0, "what is remembered belongs to its turn");
+        assert_eq!(*passage.ranking_data, passage.turn.0, "what is remembered belongs to its turn");
     }
     everything.iter().map(|passage| passage.turn).collect()
 }

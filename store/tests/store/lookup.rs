@@ -54,12 +54,12 @@ async fn turns_are_found_after_their_files_were_merged_and_no_longer_once_they_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn already_read_names_completed_turns_in_the_journal_in_lancedb_and_after_reopening() {
+async fn read_or_unreadable_names_completed_turns_in_the_journal_in_lancedb_and_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let scope = scope("s");
     let all: Vec<TurnId> = (0..4).map(id).collect();
     let store = open(directory.path()).await;
-    assert!(store.already_read(&scope, &all).await.unwrap().is_empty());
+    assert!(store.read_or_unreadable(&scope, &all).await.unwrap().is_empty());
     read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR)]).await;
     store.accept(vec![turn(&scope, 2, "accepted only")]).await.unwrap();
     assert_eq!(read_ids(&store, &scope, &all).await, [id(0), id(1)]);
@@ -79,7 +79,7 @@ async fn points_of_a_conversation_come_in_its_order_and_not_more_than_asked_for(
     let chain = Within::Turns(vec![id(2), id(0)]);
     let points = store.points(&scope, &chain, 10).await.unwrap();
     assert_eq!(points.iter().map(|point| point.turn).collect::<Vec<_>>(), [id(2), id(0)]);
-    assert_eq!(points[0].features, id(2).0);
+    assert_eq!(points[0].ranking_data, id(2).0);
     assert_eq!(store.points(&scope, &Within::Scope, 2).await.unwrap().len(), 2);
     assert_eq!(store.points(&scope, &Within::Scope, 0).await.unwrap(), []);
     assert_eq!(store.points(&scope, &Within::Turns(vec![]), 10).await.unwrap(), []);

@@ -72,7 +72,7 @@ async fn turns_whose_points_were_lost_for_good_are_read_again() {
     let store = open(directory.path()).await;
     let unread: Vec<_> = store.unread().await.unwrap().into_iter().map(|turn| (turn.id, turn.text)).collect();
     assert_eq!(unread, [(id(0), "zero".to_owned()), (id(1), "one".to_owned())]);
-    assert!(store.already_read(&scope, &[id(0), id(1)]).await.unwrap().is_empty());
+    assert!(store.read_or_unreadable(&scope, &[id(0), id(1)]).await.unwrap().is_empty());
     assert_eq!((store.status().turns, store.status().points), (0, 0));
     assert_eq!(dense(&store, &scope, VECTOR).await, []);
 }

@@ -28,7 +28,7 @@ async fn points_come_with_everything_that_was_stored() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let turn = turn(&scope, 0, "Ärger mit dem Zug");
     let points: Vec<_> = (0..2)
-        .map(|passage| mainpoint_store::Point { passage, features: vec![0, 255, 7], ..point(&turn, NORTH_EAST) })
+        .map(|passage| mainpoint_store::Point { passage, ranking_data: vec![0, 255, 7], ..point(&turn, NORTH_EAST) })
         .collect();
     store.accept(vec![turn.clone()]).await.unwrap();
     store.complete(vec![(scope.clone(), turn.id, points.clone())]).await.unwrap();
@@ -37,8 +37,8 @@ async fn points_come_with_everything_that_was_stored() {
     let lexical = snapshot.by_words("zug", 10).await.unwrap();
     let found = snapshot.identify(dense, lexical, vec![]).await.unwrap();
     assert_eq!((found.hits.dense.len(), found.hits.lexical.len()), (2, 2));
-    let described = |passage: &IndexedPassage| (passage.turn, passage.passage, passage.features.clone());
-    let expected = points.iter().map(|point| (point.turn, point.passage, point.features.clone().into()));
+    let described = |passage: &IndexedPassage| (passage.turn, passage.passage, passage.ranking_data.clone());
+    let expected = points.iter().map(|point| (point.turn, point.passage, point.ranking_data.clone().into()));
     assert_eq!(found.passages.iter().map(described).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     assert_eq!(everything(&snapshot, 2).await.unwrap(), found.passages);
     assert_eq!(everything(&snapshot, 1).await, None);
@@ -201,7 +201,7 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
         assert!(store.turns(&mine, &[id(0)]).await.unwrap().is_empty());
-        assert!(store.already_read(&mine, &[id(0)]).await.unwrap().is_empty());
+        assert!(store.read_or_unreadable(&mine, &[id(0)]).await.unwrap().is_empty());
         assert!(store.neighbours(&mine, id(0), 3).await.unwrap().is_empty());
         store.maintain().await.unwrap();
     }

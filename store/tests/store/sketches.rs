@@ -8,7 +8,7 @@ const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
 /// The last byte of what a passage is stored with, which in these tests is that of its turn's id.
 fn sketcher() -> Sketcher {
-    Sketcher::new(|features, sketches| sketches.extend(features.last()))
+    Sketcher::new(|ranking_data, sketches| sketches.extend(ranking_data.last()))
 }
 
 /// What each passage's sketch says, in order.

@@ -98,7 +98,7 @@ pub(crate) fn point(turn: &Turn, vector: [f32; WIDTH]) -> Point {
         spans: vec![Span { start: 0, end, salience: 1.0 }],
         text: turn.text.clone(),
         vector: vector.to_vec(),
-        features: turn.id.0.to_vec(),
+        ranking_data: turn.id.0.to_vec(),
     }
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn read(store: &Store, scope: &Scope, first: u64, turns: &[(&st
 
 /// Those of the ids that are read, in order.
 pub(crate) async fn read_ids(store: &Store, scope: &Scope, ids: &[TurnId]) -> Vec<TurnId> {
-    let mut read: Vec<_> = store.already_read(scope, ids).await.unwrap().into_iter().collect();
+    let mut read: Vec<_> = store.read_or_unreadable(scope, ids).await.unwrap().into_iter().collect();
     read.sort();
     read
 }

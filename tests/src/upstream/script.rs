@@ -40,7 +40,7 @@ pub(super) struct Otherwise(pub(super) Box<dyn FnMut(&RecordedRequest) -> Reply 
 
 impl State {
     /// Records a request and says what is answered to it.
-    pub(super) fn take(&mut self, request: RecordedRequest) -> Reply {
+    pub(super) fn answer(&mut self, request: RecordedRequest) -> Reply {
         let refused = self.is_strict.then(|| refusal(&request)).flatten();
         let reply = match refused {
             Some(objection) => {

@@ -53,7 +53,7 @@ async fn answer(
     let body = body.collect().await.map_err(BrokenOff::other)?.to_bytes();
     let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let recorded = RecordedRequest { method: parts.method, target, headers: parts.headers, body, arrived };
-    let reply = lock(&state).take(recorded);
+    let reply = lock(&state).answer(recorded);
     respond(reply, Attendance { state, finished: false }).await
 }
 

@@ -91,7 +91,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::any_text::any_text;
+    use crate::any_text_for_tests::any_text;
 
     /// Texts with something of every structure in them.
     pub(crate) fn structured_text() -> impl Strategy<Value = String> {

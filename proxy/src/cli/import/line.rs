@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::messages::{ListedMessage, listed, value};
 use crate::memory::{ALLOWED_TIME, time};
+use crate::openai::json_scan::{Picked, decoded, slice};
 use crate::openai::request::Message;
-use crate::openai::request::scan::{Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
 
 /// A conversation, checked.

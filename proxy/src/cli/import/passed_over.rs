@@ -57,7 +57,7 @@ const MOST_LINES: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openai::request::oddity::Oddity;
+    use crate::openai::oddity::Oddity;
 
     fn message(oddity: Option<Oddity>) -> ListedMessage {
         ListedMessage { range: 0..2, parsed: 0, oddity }

@@ -11,7 +11,7 @@ use super::Import;
 use super::history::{History, Numbered};
 use super::line::of_conversation;
 use crate::cli::CliError;
-use crate::conversation::prepare::Prepared;
+use crate::conversation::prepared_request::PreparedRequest;
 use crate::memory::IncomingTurns;
 
 /// What is to be done.
@@ -29,7 +29,7 @@ pub(super) struct Survey {
 
 /// What a line holds, as a request with this history would bring it.
 pub(super) struct Conversation {
-    prepared: Prepared,
+    prepared: PreparedRequest,
     /// When each message was written, as far as the history says so.
     times: Vec<Option<DateTime<Utc>>>,
 }
@@ -68,7 +68,7 @@ impl Import<'_> {
                 .map_err(|reason| history.refusal(number, format!("{reason}{}", of_conversation(named.as_deref()))))?;
             let (scope, turns) = (conversation.scope(), conversation.turns());
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let read = self.store.already_read(scope, &names).await?;
+            let read = self.store.read_or_unreadable(scope, &names).await?;
             for turn in turns.iter().filter(|turn| !read.contains(&turn.id)) {
                 if seen.insert((scope.clone(), turn.id)) {
                     survey.tokens += u64::from(turn.tokens);
@@ -84,7 +84,7 @@ impl Import<'_> {
     pub(super) fn prepare(&self, line: Numbered) -> Result<Conversation, String> {
         let scope = self.owner.scope(line.line.request.user.as_deref())?;
         let times: Vec<_> = (0..line.line.request.messages.len()).map(|index| line.line.time_of(index)).collect();
-        let prepared = Prepared::new(&self.preparation.counter, line.line.request, scope);
+        let prepared = PreparedRequest::new(&self.preparer.counter, line.line.request, scope);
         Ok(Conversation { prepared: prepared.map_err(|error| error.to_string())?, times })
     }
 

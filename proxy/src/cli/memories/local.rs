@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::place::Purpose;
-use super::{MemoryArguments, place};
+use super::{MemoryArguments, local_search, place};
 use crate::cli::CliError;
-use crate::cli::import::Owner;
-use crate::cli::search::{self, choose_scope, ensure_store};
+use crate::cli::owner::Owner;
+use crate::cli::scopes::{choose_scope, ensure_store};
 use crate::config::{Config, MemoryConfig};
 use crate::error::StartError;
 use crate::mcp::Ask;
@@ -74,8 +74,8 @@ impl LocalMemory {
             let Some(caller) = caller else {
                 return choose_scope(arguments.scope.as_deref(), &store).await;
             };
-            let preparation = app::preparation(config, &engine, &store).await?;
-            let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), division);
+            let preparer = app::preparer(config, &engine, &store).await?;
+            let owner = Owner::new(&preparer, caller, arguments.scope.as_deref(), division);
             owner.scope(None).map(Some).map_err(CliError::Argument)
         };
         match found.await {
@@ -121,7 +121,7 @@ impl LocalMemory {
         let small_talk = self.small_talk.get_or_try_init(|| SmallTalk::read(&self.engine)).await?;
         let inquiry =
             Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk: Some(small_talk) };
-        Ok(search::ask(&inquiry, &self.scope, question, limit).await?.describe())
+        Ok(local_search::ask(&inquiry, &self.scope, question, limit).await?.describe())
     }
 
     /// Deletes, and clears the disk of it if there is room for that.

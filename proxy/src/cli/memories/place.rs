@@ -9,7 +9,7 @@ use clap::Args;
 use url::Url;
 
 use super::{LocalMemory, RemoteMemory};
-use crate::cli::import::{CallerArguments, Division};
+use crate::cli::owner::{CallerArguments, Division};
 use crate::cli::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 

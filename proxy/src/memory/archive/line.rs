@@ -183,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::{conversation, turn};
+    use crate::memory::turns_for_tests::{conversation, turn};
 
     fn error(line: &str) -> (Option<&'static str>, String) {
         let error = ArchivedTurn::parse(line.as_bytes()).unwrap_err();

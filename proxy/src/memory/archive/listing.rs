@@ -302,7 +302,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::{self, id};
+    use crate::memory::turns_for_tests::{self as turns, id};
 
     #[test]
     fn a_page_ends_where_it_is_full_and_says_whether_more_comes() {

@@ -172,7 +172,7 @@ impl<'a> Archive<'a> {
     async fn listed(&self, outline: &Outline, line: &[(TurnPlace, TurnId)]) -> Result<Vec<ListedTurn>, StoreError> {
         let ids: Vec<TurnId> = line.iter().map(|(_, turn)| *turn).collect();
         let turns = self.store.turns_as_they_came(self.scope, &ids).await?;
-        let read = self.store.already_read(self.scope, &ids).await?;
+        let read = self.store.read_or_unreadable(self.scope, &ids).await?;
         let times = SaidTimes::of(self.store, self.scope, outline, line).await?;
         let listed = line.iter().filter_map(|(place, id)| {
             let turn = turns.iter().find(|turn| turn.id == *id)?;
@@ -197,7 +197,7 @@ impl<'a> Archive<'a> {
         else {
             return Ok(None);
         };
-        let is_read = self.store.already_read(self.scope, &[id]).await?.contains(&id);
+        let is_read = self.store.read_or_unreadable(self.scope, &[id]).await?.contains(&id);
         let points = self.store.points(self.scope, &Within::Turns(vec![id]), MOST_PASSAGES).await?;
         let places = outline.places(id);
         let own = TurnPlace { conversation: turn.conversation, position: turn.position };

@@ -53,7 +53,7 @@ pub(super) enum Lane {
     Long,
 }
 
-/// Turns of one scope that somebody is reading, oldest first. Those that are neither done nor forgotten
+/// Turns of one scope that somebody is reading, oldest first. Those that are neither read, unreadable nor forgotten
 /// when it is dropped wait again.
 #[derive(Debug)]
 pub(super) struct ReadBatch {
@@ -78,8 +78,8 @@ struct Inner {
     queues: HashMap<Scope, Queue>,
     /// The scopes of which something waits and nothing is being read, in the order in which they are served.
     round_robin: VecDeque<Scope>,
-    /// Turns that are read, by their scope's hash. Forgetting one only means asking the store again.
-    done: LruCache<(u64, TurnId), ()>,
+    /// Turns that are read or cannot be, by their scope's hash. Forgetting one only means asking the store again.
+    read_or_unreadable: LruCache<(u64, TurnId), ()>,
     hasher: RandomState,
     load: Load,
     callers: HashMap<String, Load>,
@@ -121,7 +121,7 @@ impl Backlog {
             inner: Mutex::new(Inner {
                 queues: HashMap::new(),
                 round_robin: VecDeque::new(),
-                done: LruCache::new(REMEMBERED),
+                read_or_unreadable: LruCache::new(REMEMBERED),
                 hasher: RandomState::new(),
                 load: Load::default(),
                 callers: HashMap::new(),
@@ -136,14 +136,15 @@ impl Backlog {
         }
     }
 
-    /// The places of those of `ids` that are neither in the journal nor done, as far as is known without asking the store.
+    /// The places of those of `ids` that are neither in the journal nor read or unreadable, as far as is known without
+    /// asking the store.
     pub(super) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
         let mut inner = self.lock();
         let mut is_unseen = |at: &usize| ids.get(*at).is_some_and(|id| !inner.is_known(scope, *id));
         (0..ids.len()).filter(|at| is_unseen(at)).collect()
     }
 
-    /// Leaves those out that are in the journal or done, as far as is known without asking the store.
+    /// Leaves those out that are in the journal, read or unreadable, as far as is known without asking the store.
     pub(super) fn retain_unseen(&self, turns: &mut Vec<Turn>) {
         let mut inner = self.lock();
         turns.retain(|turn| !inner.is_known(&turn.scope, turn.id));
@@ -195,7 +196,7 @@ impl Backlog {
             inner.unlisted = inner.unlisted.saturating_sub(turns.len());
             for turn in turns {
                 let of = inner.hasher.hash_one(&turn.scope);
-                if inner.done.peek(&(of, turn.id)).is_none() && inner.reserve(turn) {
+                if inner.read_or_unreadable.peek(&(of, turn.id)).is_none() && inner.reserve(turn) {
                     inner.enqueue(&turn.scope, turn.id);
                 }
             }
@@ -208,15 +209,15 @@ impl Backlog {
     }
 
     /// The era that it is now. Whoever asks the store about turns takes it before, and hands it in with what the store says
-    /// ([`Backlog::mark_done`], [`Backlog::let_go`]): a deletion in between makes that void.
+    /// ([`Backlog::mark_read_or_unreadable`], [`Backlog::let_go`]): a deletion in between makes that void.
     pub(super) fn era(&self) -> Era {
         self.lock().era
     }
 
     /// These turns are read, or never will be, as was found out after `era`. Where turns were deleted meanwhile they are only
     /// forgotten: the store is asked again.
-    pub(super) fn mark_done(&self, scope: &Scope, ids: &[TurnId], era: Era) {
-        self.change(|inner| inner.mark_done(scope, ids, era));
+    pub(super) fn mark_read_or_unreadable(&self, scope: &Scope, ids: &[TurnId], era: Era) {
+        self.change(|inner| inner.mark_read_or_unreadable(scope, ids, era));
     }
 
     /// These turns that somebody is reading are not in the store, as was found out after `era`. One that was said again meanwhile
@@ -231,10 +232,10 @@ impl Backlog {
     }
 
     /// What has been read may have been lost or deleted: the store is asked again.
-    pub(super) fn forget_done(&self) {
+    pub(super) fn forget_read(&self) {
         self.change(|inner| {
             inner.era = inner.era.next();
-            inner.done.clear();
+            inner.read_or_unreadable.clear();
         });
     }
 
@@ -243,7 +244,7 @@ impl Backlog {
     pub(super) fn begin_deletion(&self, scope: &Scope) -> Era {
         self.change(|inner| {
             inner.era = inner.era.next();
-            inner.done.clear();
+            inner.read_or_unreadable.clear();
             inner.deletions.push((scope.clone(), inner.era));
             inner.era
         })
@@ -353,12 +354,12 @@ impl Inner {
         (!own.has_room(limits.each, bytes)).then_some(Refusal::Share)
     }
 
-    /// Whether a turn is in the journal or done.
+    /// Whether a turn is in the journal, read or unreadable.
     fn is_known(&mut self, scope: &Scope, id: TurnId) -> bool {
         let of = self.hasher.hash_one(scope);
         let is_journalled = |queue: &Queue| queue.is_journalled(id);
         let is_journalled = self.queues.get(scope).is_some_and(is_journalled) && !self.may_be_deleted(scope, id);
-        is_journalled || self.done.get(&(of, id)).is_some()
+        is_journalled || self.read_or_unreadable.get(&(of, id)).is_some()
     }
 
     /// Whether a turn that the journal had may be one that it has not any more, since its scope's turns are being deleted.
@@ -401,12 +402,12 @@ impl Inner {
         }
     }
 
-    fn mark_done(&mut self, scope: &Scope, ids: &[TurnId], era: Era) {
+    fn mark_read_or_unreadable(&mut self, scope: &Scope, ids: &[TurnId], era: Era) {
         self.remove_older(scope, ids, era.next());
         if era == self.era && self.deletions.iter().all(|(of, _)| of != scope) {
             let of = self.hasher.hash_one(scope);
             for id in ids {
-                self.done.put((of, *id), ());
+                self.read_or_unreadable.put((of, *id), ());
             }
         }
     }
@@ -448,7 +449,7 @@ fn caller(scope: &Scope) -> &str {
     scope.as_str().split('.').next().unwrap_or_default()
 }
 
-/// How many done turns are remembered, at about 100 bytes each.
+/// How many turns that are read or unreadable are remembered, at about 100 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::super::deletion::OpenDeletion;
 use super::*;
-use crate::memory::turns;
-use crate::memory::turns::id;
+use crate::memory::turns_for_tests as turns;
+use crate::memory::turns_for_tests::id;
 
 const SIZES: Sizes = Sizes { alone: 4000, shared: 1000 };
 
@@ -48,7 +48,7 @@ fn add(backlog: &Backlog, turns: Vec<Turn>) -> usize {
 }
 
 fn read(batch: &ReadBatch) {
-    batch.backlog.mark_done(&batch.scope, &batch.turns, batch.era);
+    batch.backlog.mark_read_or_unreadable(&batch.scope, &batch.turns, batch.era);
 }
 
 fn waiting(backlog: &Backlog) -> Load {
@@ -210,7 +210,7 @@ fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_done_is_not()
     assert_eq!(backlog.unseen(&own, &ids), [2, 3]);
     assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(add(&backlog, turns), 1, "only the one that was forgotten");
-    backlog.mark_done(&own, &[id(1), id(2)], backlog.era());
+    backlog.mark_read_or_unreadable(&own, &[id(1), id(2)], backlog.era());
     assert_eq!(backlog.unseen(&own, &ids), [3]);
     assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(waiting(&backlog).turns, 1);
@@ -221,11 +221,11 @@ fn a_deleted_turn_is_unseen_wherever_it_was_and_what_is_said_meanwhile_stays() {
     let (backlog, own) = (endless(), scope(1));
     let ids: Vec<TurnId> = (1..=4).map(id).collect();
     add(&backlog, (1..=3).map(|number| turn(&own, number, 1)).collect());
-    backlog.mark_done(&own, &[id(1)], backlog.era());
+    backlog.mark_read_or_unreadable(&own, &[id(1)], backlog.era());
     let began = backlog.begin_deletion(&own);
     add(&backlog, vec![turn(&own, 4, 1)]);
     backlog.end_deletion(&own, &ids, began);
-    assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2], "1 was done, 2 and 3 waited, and 4 is new");
+    assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2], "1 is read, 2 and 3 waited, and 4 is new");
     assert_eq!(waiting(&backlog).turns, 1);
     assert_eq!(backlog.pick(Lane::Short).unwrap().turns, [id(4)]);
 }
@@ -235,11 +235,11 @@ fn while_a_scope_is_being_deleted_what_came_before_is_taken_in_again_and_what_co
     let (backlog, own, other) = (endless(), scope(1), scope(2));
     let ids = [id(1), id(2), id(3)];
     add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1), turn(&other, 1, 1)]);
-    backlog.mark_done(&own, &[id(3)], backlog.era());
+    backlog.mark_read_or_unreadable(&own, &[id(3)], backlog.era());
     let began = backlog.begin_deletion(&own);
     assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2], "any of them may be gone by now");
     assert!(backlog.unseen(&other, &[id(1)]).is_empty());
-    backlog.mark_done(&own, &[id(3)], backlog.era());
+    backlog.mark_read_or_unreadable(&own, &[id(3)], backlog.era());
     assert_eq!(backlog.unseen(&own, &[id(3)]), [0], "what is found out meanwhile may be no longer so at the end");
     assert_eq!(add(&backlog, vec![turn(&own, 1, 1)]), 1, "said again");
     assert_eq!(backlog.unseen(&own, &ids), [1, 2]);
@@ -279,7 +279,7 @@ fn a_deletion_of_which_nobody_knows_how_it_ended_ends_and_leaves_nothing_known_t
     assert!(backlog.take_to_be_listed() && !backlog.take_to_be_listed());
     backlog.list(&turns.map(|turn| WaitingTurn::new(&turn)));
     assert_eq!(waiting(&backlog).turns, 3, "what is still there waits again");
-    backlog.mark_done(&own, &[id(1)], backlog.era());
+    backlog.mark_read_or_unreadable(&own, &[id(1)], backlog.era());
     assert!(backlog.unseen(&own, &[id(1)]).is_empty(), "nothing is being deleted any more");
 }
 
@@ -305,10 +305,10 @@ fn what_was_found_out_before_a_deletion_is_not_believed_after_it() {
     drop(batch);
     assert_eq!(backlog.pick(Lane::Short).unwrap().turns, [id(1)]);
     let before = backlog.era();
-    backlog.forget_done();
-    backlog.mark_done(&own, &[id(2)], before);
+    backlog.forget_read();
+    backlog.mark_read_or_unreadable(&own, &[id(2)], before);
     assert_eq!(backlog.unseen(&own, &[id(2)]), [0]);
-    backlog.mark_done(&own, &[id(2)], backlog.era());
+    backlog.mark_read_or_unreadable(&own, &[id(2)], backlog.era());
     assert!(backlog.unseen(&own, &[id(2)]).is_empty());
 }
 

@@ -57,7 +57,7 @@ impl Importer {
     ///
     /// # Errors
     /// When the engine or the store fails. What was in the store before that stays there; the rest is in the journal.
-    pub(crate) async fn take(
+    pub(crate) async fn import(
         &self,
         scope: &Scope,
         incoming: IncomingTurns,
@@ -72,10 +72,10 @@ impl Importer {
         self.read(divided, done).await
     }
 
-    /// [`Importer::take`] for turns that stood in conversations before: each is put where it stood, unless another one is there.
+    /// [`Importer::import`] for turns that stood in conversations before: each is put where it stood, unless another one is there.
     ///
     /// # Errors
-    /// As [`Self::take`].
+    /// As [`Self::import`].
     pub(crate) async fn restore(
         &self,
         scope: &Scope,
@@ -92,7 +92,7 @@ impl Importer {
 
     async fn divide(&self, scope: &Scope, turns: Vec<Turn>) -> Result<Divided, MemoryError> {
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        let read = self.reader.store.already_read(scope, &ids).await?;
+        let read = self.reader.store.read_or_unreadable(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
         Ok(Divided { known, unread: masked(&self.masker, unread).await? })
     }
@@ -149,7 +149,7 @@ fn chunks(turns: &[Turn], most: usize) -> impl Iterator<Item = &[Turn]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::turns::turn;
+    use crate::memory::turns_for_tests::turn;
 
     #[test]
     fn consecutive_turns_share_a_chunk_up_to_its_size() {

@@ -91,7 +91,7 @@ impl Intake {
     }
 
     /// Takes turns of one scope. Never waits; what it returns does.
-    pub(super) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
+    pub(super) fn submit(&self, incoming: IncomingTurns) -> Acknowledgement {
         let (done, written) = oneshot::channel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let acknowledgement =
@@ -126,7 +126,7 @@ impl Intake {
         let (store, scope) = (self.store.clone(), scope.clone());
         tokio::spawn(async move {
             // Should it fail, it fails again when it matters.
-            let _ = store.already_read(&scope, &[]).await;
+            let _ = store.read_or_unreadable(&scope, &[]).await;
         });
     }
 
@@ -203,11 +203,11 @@ impl Submission {
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
         let era = self.backlog.era();
-        match self.store.already_read(&self.scope, &ids).await {
+        match self.store.read_or_unreadable(&self.scope, &ids).await {
             Ok(read) if read.is_empty() => {}
             Ok(read) => {
                 let ids: Vec<TurnId> = read.iter().copied().collect();
-                self.backlog.mark_done(&self.scope, &ids, era);
+                self.backlog.mark_read_or_unreadable(&self.scope, &ids, era);
                 turns.retain(|turn| !read.contains(&turn.id));
             }
             Err(error) => {

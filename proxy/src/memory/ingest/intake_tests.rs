@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::config::Config;
 use crate::memory::ingest::backlog::{BacklogLimits, Sizes};
-use crate::memory::turns;
+use crate::memory::turns_for_tests as turns;
 
 /// A journal that fails as long as it is told to, and that takes each batch only with a permit.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Journal {
         })
     }
 
-    async fn take(&self, turns: usize) -> Result<(), StoreError> {
+    async fn accept(&self, turns: usize) -> Result<(), StoreError> {
         self.permits.acquire().await.unwrap().forget();
         self.batches.lock().unwrap().push(turns);
         let fails = |left: usize| left.checked_sub(1);
@@ -73,7 +73,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
             let journal = Arc::clone(&taking);
             let placed = placements.iter().map(|placement| placement.turns.len()).sum();
             journal.placed.fetch_add(placed, Ordering::AcqRel);
-            Box::pin(async move { journal.take(turns.len()).await })
+            Box::pin(async move { journal.accept(turns.len()).await })
         }),
         backlog: Arc::clone(&backlog),
         health: Arc::clone(&health),
@@ -207,7 +207,7 @@ async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
     bench.submit(0..5).await.wait().await;
     bench.submit(5..9).await.wait().await;
     assert_eq!((bench.waiting(0..3), bench.waiting(3..9)), (3, 0));
-    bench.backlog.mark_done(&turn(0).scope, &[turn(0).id, turn(1).id], bench.backlog.era());
+    bench.backlog.mark_read_or_unreadable(&turn(0).scope, &[turn(0).id, turn(1).id], bench.backlog.era());
     bench.submit(3..5).await.wait().await;
     assert_eq!(bench.waiting(3..5), 2, "there is room again");
 }

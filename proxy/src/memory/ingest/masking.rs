@@ -44,7 +44,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
     use crate::config::MemoryConfig;
-    use crate::memory::turns::turn;
+    use crate::memory::turns_for_tests::turn;
 
     #[tokio::test]
     async fn a_turn_keeps_all_but_its_secret_however_long_it_is() {

@@ -115,9 +115,9 @@ impl IngestPipeline {
 
     /// Takes turns of one scope in, but for those that the journal is known to have. Never waits; what it returns ends when it
     /// has them all.
-    pub(crate) fn take(&self, mut incoming: IncomingTurns) -> Acknowledgement {
+    pub(crate) fn submit(&self, mut incoming: IncomingTurns) -> Acknowledgement {
         self.backlog.retain_unseen(&mut incoming.turns);
-        self.intake.take(incoming)
+        self.intake.submit(incoming)
     }
 
     /// Takes in turns that stood in conversations of this scope before, all or none, once the journal has them.

@@ -6,7 +6,7 @@ use mainpoint_engine::{PassageReading, TurnReading, TurnText};
 use mainpoint_store::{Point, Span, Turn};
 
 use super::blobs::readable;
-use crate::memory::profile::Profile;
+use crate::memory::ranking_data::RankingData;
 
 /// The turn as the reader sees it: without what is encoded in it.
 pub(super) fn as_text(turn: &Turn) -> TurnText {
@@ -15,18 +15,18 @@ pub(super) fn as_text(turn: &Turn) -> TurnText {
 
 /// The points of a turn that has been read.
 pub(super) fn points_of(turn: &Turn, reading: &TurnReading) -> Vec<Point> {
-    let profile = Profile::new(turn);
+    let profile = RankingData::new(turn);
     let numbered = reading.passages.iter().enumerate();
     numbered
         .map(|(index, passage)| Point {
             passage: narrow(index),
-            features: profile.with_codes(passage.codes.as_bytes()),
+            ranking_data: profile.encode(passage.codes.as_bytes()),
             ..point(turn, passage)
         })
         .collect()
 }
 
-/// The first point of a turn, without features.
+/// The first point of a turn, without ranking data.
 fn point(turn: &Turn, read: &PassageReading) -> Point {
     Point {
         turn: turn.id,
@@ -40,7 +40,7 @@ fn point(turn: &Turn, read: &PassageReading) -> Point {
             .collect(),
         text: turn.text.get(read.start..read.end).unwrap_or_default().to_owned(),
         vector: read.vector.clone(),
-        features: Vec::new(),
+        ranking_data: Vec::new(),
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) async fn restore(
     let all = turns.len();
     let era = backlog.era();
     let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-    let read = store.already_read(scope, &ids).await?;
-    backlog.mark_done(scope, &read.iter().copied().collect::<Vec<_>>(), era);
+    let read = store.read_or_unreadable(scope, &ids).await?;
+    backlog.mark_read_or_unreadable(scope, &read.iter().copied().collect::<Vec<_>>(), era);
     turns.retain(|turn| !read.contains(&turn.id));
     let (admitted, refused) = backlog.admit(masked(masker, turns).await?);
     let ids: Vec<(Scope, TurnId)> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();

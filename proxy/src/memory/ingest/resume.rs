@@ -25,7 +25,7 @@ pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: Cance
             }
             if status.deletions != deletions {
                 deletions = status.deletions;
-                backlog.forget_done();
+                backlog.forget_read();
             }
             // Also where the losses are listed anyway.
             let is_to_be_listed = backlog.take_to_be_listed();
@@ -34,7 +34,7 @@ pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: Cance
                 break;
             }
         }
-        backlog.forget_done();
+        backlog.forget_read();
     }
 }
 

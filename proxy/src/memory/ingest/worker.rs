@@ -80,9 +80,9 @@ impl ReadWorker {
     /// Reads a batch. What is left of it after an error waits again.
     async fn read_batch(&self, batch: &ReadBatch) -> Result<(), MemoryError> {
         let store = &self.reader.store;
-        let read = store.already_read(&batch.scope, &batch.turns).await?;
+        let read = store.read_or_unreadable(&batch.scope, &batch.turns).await?;
         let known: Vec<TurnId> = read.iter().copied().collect();
-        self.backlog.mark_done(&batch.scope, &known, batch.era);
+        self.backlog.mark_read_or_unreadable(&batch.scope, &known, batch.era);
 
         let mut found = store.turns_as_they_came(&batch.scope, &batch.turns).await?;
         let is_there = |id: &TurnId| found.iter().any(|turn| turn.id == *id);
@@ -91,9 +91,9 @@ impl ReadWorker {
         self.backlog.let_go(&batch.scope, &gone, batch.era);
         found.retain(|turn| !read.contains(&turn.id));
         let over = |turn: &Turn, outcome: ReadingOutcome<'_>| match outcome {
-            ReadingOutcome::Read => self.backlog.mark_done(&turn.scope, &[turn.id], batch.era),
+            ReadingOutcome::Read => self.backlog.mark_read_or_unreadable(&turn.scope, &[turn.id], batch.era),
             ReadingOutcome::Unreadable(error) => {
-                self.backlog.mark_done(&turn.scope, &[turn.id], batch.era);
+                self.backlog.mark_read_or_unreadable(&turn.scope, &[turn.id], batch.era);
                 self.report(error);
             }
             ReadingOutcome::Gone => self.backlog.let_go(&turn.scope, &[turn.id], batch.era),

@@ -55,7 +55,7 @@ fn take_likelier(known: &mut (RecalledTurn, Candidate), again: (RecalledTurn, Ca
 mod tests {
     use super::*;
     use crate::memory::recall::abstention::Evidence;
-    use crate::memory::turns::{recalled, turn};
+    use crate::memory::turns_for_tests::{recalled, turn};
 
     /// What was found for a question of so many bytes: positions with scores.
     fn found(asked_bytes: usize, turns: &[(u32, f32)]) -> RecallResult {

@@ -9,7 +9,7 @@ use mainpoint_store::{SearchResult, TurnId};
 
 use super::dates::{Period, nearness};
 use super::relevance::{Candidate, scores};
-use crate::memory::profile::Profile;
+use crate::memory::ranking_data::RankingData;
 
 /// What the searches found for a question.
 pub struct SearchFindings<'a> {
@@ -28,7 +28,7 @@ pub struct SearchFindings<'a> {
 impl SearchFindings<'_> {
     /// What speaks for each turn, in their order. `turns` has every turn once.
     #[must_use]
-    pub fn candidates(&self, turns: &[(TurnId, Profile)]) -> Vec<Candidate> {
+    pub fn candidates(&self, turns: &[(TurnId, RankingData)]) -> Vec<Candidate> {
         let lexical = places(self.found.lexical.iter().map(|hit| hit.turn));
         let cosine = best(self.found.dense.iter().map(|hit| (hit.turn, hit.score)));
         let positions = places(turns.iter().map(|(turn, _)| *turn));
@@ -120,8 +120,8 @@ mod tests {
     use crate::memory::features::TurnFeatures;
     use crate::memory::recall::dates::periods;
 
-    fn turn(number: u8) -> (TurnId, Profile) {
-        let profile = Profile {
+    fn turn(number: u8) -> (TurnId, RankingData) {
+        let profile = RankingData {
             parent: number.checked_sub(1).map(|before| TurnId([before; 16])),
             time: DateTime::UNIX_EPOCH,
             features: TurnFeatures::new("user", "It leaves at nine in the morning."),
@@ -173,7 +173,7 @@ mod tests {
     fn of_equal_turns_the_one_said_at_the_time_asked_about_comes_first() {
         let said = |number: u8, time: &str| {
             let (turn, profile) = turn(number);
-            let profile = Profile { parent: None, time: time.parse().unwrap(), ..profile };
+            let profile = RankingData { parent: None, time: time.parse().unwrap(), ..profile };
             (turn, profile)
         };
         let turns = [said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];

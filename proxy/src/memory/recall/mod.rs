@@ -334,7 +334,7 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::memory::turns::{id, recalled, turn};
+    use crate::memory::turns_for_tests::{id, recalled, turn};
 
     #[test]
     fn a_turn_that_only_repeats_the_question_is_left_out() {

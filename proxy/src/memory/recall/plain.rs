@@ -37,7 +37,7 @@ pub(super) fn plainly(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::turns::{conversation, id, recalled, turn};
+    use crate::memory::turns_for_tests::{conversation, id, recalled, turn};
 
     fn found(positions: &[u32]) -> impl Iterator<Item = (RecalledTurn, Candidate)> {
         let score = |rank: usize| 0.5_f32.powi(i32::try_from(rank).unwrap_or_default());

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 
 use mainpoint_store::{Hit, IndexedPassage, SearchResult, TurnId};
 
-use crate::memory::profile::Profile;
+use crate::memory::ranking_data::RankingData;
 
 /// Turns with their passages, in the order of their ids.
 pub(super) struct ScoredTurns {
-    profiles: Vec<(TurnId, Profile)>,
+    profiles: Vec<(TurnId, RankingData)>,
     /// Of each turn, in order.
     passages: Vec<Vec<IndexedPassage>>,
     /// Of each turn; `None` if none of its codes can be read.
@@ -21,16 +21,17 @@ pub(super) struct ScoredTurns {
 
 impl ScoredTurns {
     /// Groups passages by turn and compares each turn's codes. `compare` gets the codes of every turn's passages, and gives its
-    /// MaxSim and the place of its best passage, or nothing if no codes can be read. Passages with features that are not ours
+    /// MaxSim and the place of its best passage, or nothing if no codes can be read. Passages with ranking data that are not ours
     /// are passed over.
     pub(super) fn new(
         mut passages: Vec<IndexedPassage>,
         compare: impl FnOnce(&[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>>,
     ) -> Self {
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
-        let (mut profiles, mut grouped): (Vec<(TurnId, Profile)>, Vec<Vec<IndexedPassage>>) = (Vec::new(), Vec::new());
+        let (mut profiles, mut grouped): (Vec<(TurnId, RankingData)>, Vec<Vec<IndexedPassage>>) =
+            (Vec::new(), Vec::new());
         for passage in passages {
-            let Some((profile, _)) = Profile::and_codes(&passage.features) else {
+            let Some((profile, _)) = RankingData::decode(&passage.ranking_data) else {
                 continue;
             };
             match grouped.last_mut().filter(|group| is_of(group, passage.turn)) {
@@ -69,7 +70,7 @@ impl ScoredTurns {
 
     /// The passages that were found of each turn of which `is_meant` holds, in order, at most so many turns, those that match best
     /// first.
-    pub(super) fn best_of(&self, is_meant: impl Fn(&Profile) -> bool, most: usize) -> Vec<&[IndexedPassage]> {
+    pub(super) fn best_of(&self, is_meant: impl Fn(&RankingData) -> bool, most: usize) -> Vec<&[IndexedPassage]> {
         let turns = self.profiles.iter().zip(&self.max_sims).zip(&self.passages);
         let meant = turns.filter(|(((_, profile), _), _)| is_meant(profile));
         let mut meant: Vec<(f32, &[IndexedPassage])> =
@@ -84,7 +85,7 @@ impl ScoredTurns {
     }
 
     /// The turns and what is known of each.
-    pub(super) fn profiles(&self) -> &[(TurnId, Profile)] {
+    pub(super) fn profiles(&self) -> &[(TurnId, RankingData)] {
         &self.profiles
     }
 
@@ -122,7 +123,7 @@ fn is_place(passage: &IndexedPassage, hit: &Hit) -> bool {
 }
 
 fn codes_of(passage: &IndexedPassage) -> &[u8] {
-    Profile::and_codes(&passage.features).map_or(&[], |(_, codes)| codes)
+    RankingData::decode(&passage.ranking_data).map_or(&[], |(_, codes)| codes)
 }
 
 #[cfg(test)]
@@ -133,11 +134,11 @@ mod tests {
     use crate::memory::features::TurnFeatures;
 
     fn passage(turn: u8, number: u32, codes: &[u8]) -> IndexedPassage {
-        let profile = Profile { parent: None, time: DateTime::UNIX_EPOCH, features: TurnFeatures::default() };
+        let profile = RankingData { parent: None, time: DateTime::UNIX_EPOCH, features: TurnFeatures::default() };
         IndexedPassage {
             turn: TurnId([turn; 16]),
             passage: number,
-            features: profile.with_codes(codes).into(),
+            ranking_data: profile.encode(codes).into(),
             row: u64::from(number),
         }
     }
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_worth_what_its_best_passage_is_and_one_without_readable_features_is_none() {
-        let torn = IndexedPassage { features: vec![9].into(), ..passage(3, 0, &[]) };
+        let torn = IndexedPassage { ranking_data: vec![9].into(), ..passage(3, 0, &[]) };
         let passages = vec![passage(2, 1, &[5]), passage(1, 0, &[4]), torn, passage(2, 0, &[1]), passage(4, 0, &[])];
         let compared = ScoredTurns::new(passages, greatest);
         let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();

@@ -19,7 +19,7 @@ use super::sketching;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 use crate::memory::features::TurnFeatures;
-use crate::memory::profile::Profile;
+use crate::memory::ranking_data::RankingData;
 use crate::memory::small_talk::SmallTalk;
 use crate::memory::wording::words_of;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
@@ -166,7 +166,7 @@ impl Search<'_> {
             return Ok(found);
         }
         let length = TurnFeatures::new("user", self.whole).tokens;
-        let is_as_long = |profile: &Profile| profile.features.tokens.abs_diff(length) <= PUNCTUATION;
+        let is_as_long = |profile: &RankingData| profile.features.tokens.abs_diff(length) <= PUNCTUATION;
         let alike = compared.best_of(is_as_long, MOST_REPETITIONS);
         for turns in alike.chunks(REPETITIONS_AT_ONCE) {
             let passages: Vec<&IndexedPassage> = turns.iter().copied().flatten().collect();

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use mainpoint_engine::{QuestionCodes, SketchBlock, SketchForm};
 use mainpoint_store::{Sketcher, Sketches, Snapshot};
 
-use crate::memory::profile::Profile;
+use crate::memory::ranking_data::RankingData;
 
 /// Makes sketches of what passages are stored with.
 #[must_use]
 pub fn sketcher(form: SketchForm) -> Sketcher {
-    Sketcher::new(move |features, sketches| {
-        if let Some((_, codes)) = Profile::and_codes(features) {
+    Sketcher::new(move |ranking_data, sketches| {
+        if let Some((_, codes)) = RankingData::decode(ranking_data) {
             form.append(codes, sketches);
         }
     })

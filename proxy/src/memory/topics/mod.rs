@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::id;
+    use crate::memory::turns_for_tests::id;
 
     /// A main point of which all is kept, said on a day of 1970.
     fn point(turn: u32, text: &str, cluster: usize, distance: f32) -> ClusteredPoint {

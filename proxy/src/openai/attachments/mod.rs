@@ -10,8 +10,8 @@ mod images;
 
 use std::ops::Range;
 
-use super::request::scan;
-use super::request::scan::{decoded, slice};
+use super::json_scan;
+use super::json_scan::{decoded, slice};
 
 use data::Encoded;
 pub(crate) use images::ImageRule;
@@ -72,7 +72,7 @@ impl Attachment {
             },
             Kind::File => match source.data {
                 Some(data) => documents::tokens_of_file(data),
-                None => source.plain.unwrap_or(UNSEEN_PAGES * documents::TOKENS_PER_PAGE),
+                None => source.text_tokens.unwrap_or(UNSEEN_PAGES * documents::TOKENS_PER_PAGE),
             },
             Kind::Unknown => return None,
         };
@@ -95,7 +95,7 @@ struct Source<'a> {
     /// Its bytes, when they are sent along.
     data: Option<Encoded<'a>>,
     /// Tokens of a document that is sent as plain text.
-    plain: Option<usize>,
+    text_tokens: Option<usize>,
     is_low_detail: bool,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Source<'a> {
     fn look(&mut self, raw: &'a [u8], range: &Range<usize>, levels: usize) {
         let (mut inner, mut data, mut is_text) = (None, None, false);
         // What is no object has no fields, and nothing is known of it then.
-        let _ = scan::members(raw, range, |name, span| {
+        let _ = json_scan::members(raw, range, |name, span| {
             let value = slice(raw, &span.range);
             match (name.as_ref(), value.first()) {
                 (
@@ -127,7 +127,9 @@ impl<'a> Source<'a> {
             }
         });
         match data {
-            Some(text) if is_text => self.plain = Some(decoded(text).map_or(text.len(), |text| text.len()).div_ceil(4)),
+            Some(text) if is_text => {
+                self.text_tokens = Some(decoded(text).map_or(text.len(), |text| text.len()).div_ceil(4));
+            }
             Some(text) => self.data = Encoded::new(text).or(self.data),
             None => {}
         }

@@ -6,7 +6,7 @@
 
 mod lookalike;
 #[cfg(test)]
-pub(crate) mod reader;
+pub(crate) mod reader_for_tests;
 mod references;
 
 use std::fmt::Write as _;
@@ -149,7 +149,7 @@ mod tests {
     use chrono::TimeDelta;
     use proptest::prelude::*;
 
-    use super::reader::{Quote, some_text};
+    use super::reader_for_tests::{Quote, some_text};
     use super::*;
 
     fn some_time() -> impl Strategy<Value = DateTime<Utc>> {
@@ -186,7 +186,7 @@ mod tests {
                 prop_assert!(!line.trim_start().starts_with("[28 November 2026]"), "{:?}", quote);
             }
             let words = quote.strip_prefix("user: ").unwrap();
-            prop_assert!(!reader::as_read_by_the_eye(words).contains("<mainpoint"), "{:?}", words);
+            prop_assert!(!reader_for_tests::as_read_by_the_eye(words).contains("<mainpoint"), "{:?}", words);
             let small = words.to_lowercase();
             for mark in ["mainpoint-memory", "mainpoint-digest", "mainpoint-condensed"] {
                 prop_assert!(!small.contains(mark), "{} in {:?}", mark, words);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::calls::{Asked, NAME};
 use super::splicing::{Change, changed};
-use crate::openai::request::scan::{self, Malformed, Picked, decoded, slice};
+use crate::openai::json_scan::{self, Malformed, Picked, decoded, slice};
 
 macro_rules! definition {
     ($searched:literal) => {
@@ -49,7 +49,7 @@ impl ToolReach {
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     /// The request without the tool.
-    plain: Bytes,
+    without_tool: Bytes,
     tool: Change,
     /// What makes the tool there but not to be called; `None` where the client has tools of its own, which stay callable.
     not_to_be_called: Option<Change>,
@@ -76,9 +76,9 @@ pub(crate) fn takes_offer(body: &[u8]) -> bool {
 
 impl Offer {
     /// The request with this body; `None` where the tool cannot be added.
-    pub(crate) fn new(plain: Bytes, reach: ToolReach) -> Option<Self> {
+    pub(crate) fn new(without_tool: Bytes, reach: ToolReach) -> Option<Self> {
         let definition = reach.definition();
-        let Places { end, messages, tools, choice } = Places::new(&plain)?;
+        let Places { end, messages, tools, choice } = Places::new(&without_tool)?;
         let tool = match &tools {
             Tools::Missing => Change::new(end..end, format!(",\"tools\":[{definition}]")),
             Tools::Null(place) => Change::new(place.clone(), format!("[{definition}]")),
@@ -90,7 +90,7 @@ impl Offer {
             (_, Some(place)) => Some(Change::new(place, "\"none\"")),
             (_, None) => Some(Change::new(end..end, ",\"tool_choice\":\"none\"")),
         };
-        Some(Self { plain, tool, not_to_be_called, messages, tool_rounds: Vec::new() })
+        Some(Self { without_tool, tool, not_to_be_called, messages, tool_rounds: Vec::new() })
     }
 
     /// The body to send. Where the tool is forbidden it is still there, so that the provider's cache holds, unless the client has
@@ -104,7 +104,7 @@ impl Offer {
             }
             (ToolChoice::Forbidden, None) => {}
         }
-        changed(&self.plain, changes).into()
+        changed(&self.without_tool, changes).into()
     }
 
     /// Adds a message that calls the tool, and the result of each of its calls.
@@ -139,7 +139,7 @@ enum Tools {
 
 impl Places {
     fn new(body: &[u8]) -> Option<Self> {
-        let whole = scan::document(body).ok()?.range;
+        let whole = json_scan::document(body).ok()?.range;
         let names = ["messages", "tools", "tool_choice", "n", "functions", "function_call"];
         let fields = Picked::new(body, &whole, names).filter(|fields| !fields.is_repeated)?;
         let is_unset = |name: &str| fields.set(body, name).is_none();
@@ -164,7 +164,7 @@ const AUTO: &[u8] = b"\"auto\"";
 /// Where the last element of a list ends, if it has one; `None` when it is no list, or one of its elements is refused.
 fn last(body: &[u8], list: &Range<usize>, takes: impl Fn(&Range<usize>) -> bool) -> Option<Option<usize>> {
     let mut end = None;
-    let walked = scan::elements(body, list, |span| {
+    let walked = json_scan::elements(body, list, |span| {
         end = Some(span.range.end);
         if takes(&span.range) { Ok(()) } else { Err(Malformed) }
     });

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::openai::request::scan::{self, Picked, slice};
+use crate::openai::json_scan::{self, Picked, slice};
 
 /// What stands at a place instead; a place without bytes is an insertion.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub(super) struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// The object that `text` is; `None` when it is none.
     pub(super) fn new(text: &'a [u8]) -> Option<Self> {
-        let whole = scan::document(text).ok()?;
+        let whole = json_scan::document(text).ok()?;
         let fields = Picked::new(text, &whole.range, ["id", "choices", "usage", "error"])?;
         Some(Self { text, fields })
     }

@@ -5,7 +5,7 @@
 
 mod completion;
 #[cfg(test)]
-mod recorded;
+mod recorded_tests;
 mod response;
 pub(super) mod sse;
 #[cfg(test)]

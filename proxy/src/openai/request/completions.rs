@@ -4,11 +4,11 @@
 
 use std::ops::Range;
 
-use super::oddity::Oddity;
 use super::raw::name_of;
-use super::scan::{Picked, Span, decoded, slice};
-use super::{BodyParser, Message, ParseError, TopLevel, scan};
+use super::{BodyParser, Message, ParseError, TopLevel};
 use crate::openai::attachments::Kind;
+use crate::openai::json_scan::{self, Picked, Span, decoded, slice};
+use crate::openai::oddity::Oddity;
 
 /// The messages in order.
 pub(super) fn messages(parser: BodyParser<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
@@ -95,7 +95,7 @@ impl BodyParser<'_> {
     /// Adds every call of a list, by its name and in words; false when it is no list.
     fn calls(self, message: &mut Message, place: &Range<usize>) -> bool {
         let before = message.calls.len();
-        let found = scan::elements::<scan::Malformed>(self.body, place, |call| {
+        let found = json_scan::elements::<json_scan::Malformed>(self.body, place, |call| {
             let own = Picked::new(self.body, &call.range, ["id", "function", "custom"]);
             let field = |name: &str| own.as_ref().and_then(|call| call.set(self.body, name)).map(|span| &span.range);
             let name = field("id").map(|id| name_of(slice(self.body, id))).unwrap_or_default();

@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use super::raw::name_of;
-use super::scan::{Picked, decoded, slice};
-use super::{BodyParser, Content, Message, Nature, Other, Part, Raw, scan};
+use super::{BodyParser, Content, Message, Nature, Other, Part, Raw};
 use crate::openai::attachments::{Attachment, Kind};
+use crate::openai::json_scan::{self, Picked, decoded, slice};
 
 /// What a part of a message's content is, by its type.
 #[derive(Clone, Copy)]
@@ -89,7 +89,7 @@ impl BodyParser<'_> {
         // Where the parts of an unknown kind begin that the last part is made of, if it is.
         let mut unknown: Option<usize> = None;
         // An array in which another value ends early was refused with the whole body.
-        let _ = scan::elements::<scan::Malformed>(self.body, place, |span| {
+        let _ = json_scan::elements::<json_scan::Malformed>(self.body, place, |span| {
             let part = Picked::new(self.body, &span.range, FIELDS);
             let kind = match part.as_ref().map(|part| self.type_of(part)) {
                 Some(PartType::Result | PartType::Call) if matches!(within, Within::Result) => None,

@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use super::echo::Echo;
-use super::oddity::Oddity;
 use super::raw::Raw;
 use crate::openai::attachments::Attachment;
+use crate::openai::oddity::Oddity;
 
 /// One message, or one item of a Responses request, and where it lies in the body.
 #[derive(Debug, Clone)]

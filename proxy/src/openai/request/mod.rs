@@ -7,10 +7,8 @@ mod completions;
 mod content;
 mod echo;
 mod message;
-pub(crate) mod oddity;
 mod raw;
 mod responses;
-pub(crate) mod scan;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -19,10 +17,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use self::oddity::Oddity;
 use super::attachments::ImageRule;
+use super::json_scan::{self, Malformed, Picked, Span, decoded, slice};
+use super::oddity::Oddity;
 use crate::deadline::Deadline;
-use scan::{Malformed, Picked, Span, decoded, slice};
 
 pub(crate) use echo::Echo;
 pub(crate) use message::{Content, Message, Nature, Odd, OriginalPart, Other, Part};
@@ -156,7 +154,7 @@ impl ChatRequest {
     /// # Errors
     /// As [`Self::parse`], and [`ParseError::Deadline`].
     pub(crate) fn parse_until(surface: Surface, body: Bytes, deadline: &Deadline) -> Result<Self, ParseError> {
-        let whole = scan::document(&body)?;
+        let whole = json_scan::document(&body)?;
         let other = whole.oddity.map_or(ParseError::NoMessages, |_| ParseError::NotJson);
         let fields = Picked::new(&body, &whole.range, FIELDS).ok_or(other)?;
         let model = fields.get("model").and_then(|span| decoded(slice(&body, &span.range)));
@@ -203,7 +201,7 @@ impl BodyParser<'_> {
             return Err(ParseError::Shape);
         }
         let mut messages: Vec<Message> = Vec::with_capacity(self.most(list)?);
-        scan::elements(self.body, list, |span| {
+        json_scan::elements(self.body, list, |span| {
             if self.deadline.is_over() {
                 return Err(ParseError::Deadline);
             }
@@ -228,7 +226,7 @@ impl BodyParser<'_> {
     /// How many messages the array at `list` can have, so that room for them is made once.
     fn most(self, list: &Range<usize>) -> Result<usize, ParseError> {
         let mut objects = 0;
-        scan::elements::<Malformed>(self.body, list, |span| {
+        json_scan::elements::<Malformed>(self.body, list, |span| {
             objects += usize::from(self.body.get(span.range.start) == Some(&b'{'));
             Ok(())
         })?;

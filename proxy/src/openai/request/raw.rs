@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::scan;
-use super::scan::{decoded, slice};
+use crate::openai::json_scan;
+use crate::openai::json_scan::{decoded, slice};
 
 /// A JSON value: the bytes that it was sent as, which may also be several values with commas between them.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +63,7 @@ impl Raw {
             return is_small.then(|| serde_json::from_slice(&self.bytes).ok())?;
         };
         let (mut size, mut kept) = (0, Vec::new());
-        scan::members(&self.bytes, &(0..self.bytes.len()), |name, span| {
+        json_scan::members(&self.bytes, &(0..self.bytes.len()), |name, span| {
             if !without.iter().any(|left_out| *left_out == name) && slice(&self.bytes, &span.range) != b"null" {
                 size += name.len() + span.range.len();
                 if size <= LARGEST_TREE {

@@ -4,11 +4,11 @@
 //! not known, is odd: it stays where it is, and so does what belongs to it.
 
 use super::completions::{TOOL, role_of};
-use super::oddity::Oddity;
 use super::raw::name_of;
-use super::scan::{Picked, Span, decoded, slice};
 use super::{BodyParser, Message, OPAQUE, ParseError, Raw, TopLevel};
 use crate::openai::attachments::Kind as AttachmentKind;
+use crate::openai::json_scan::{Picked, Span, decoded, slice};
+use crate::openai::oddity::Oddity;
 
 /// The items in order.
 pub(super) fn messages(parser: BodyParser<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {

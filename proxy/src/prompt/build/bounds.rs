@@ -7,9 +7,9 @@ use std::collections::{BTreeSet, HashSet};
 use mainpoint_store::PrefixId;
 
 use crate::config::MemoryConfig;
-use crate::conversation::prepare::Prepared;
-use crate::prompt::evictable::{Cuttable, LeadUp};
-use crate::prompt::eviction_policy::Shape;
+use crate::conversation::prepared_request::PreparedRequest;
+use crate::prompt::cuttable::{Cuttable, LeadUp};
+use crate::prompt::evictable::Shape;
 use crate::prompt::injections::{CurrentEviction, Recorded};
 
 /// How far a prompt may be cut. The default is that of one that nothing leaves.
@@ -38,7 +38,7 @@ pub(super) struct Partition {
 
 impl Bounds {
     /// The bounds of a request that the ledger has these entries for.
-    pub(super) fn new(prepared: &Prepared, recorded: &Recorded, config: &MemoryConfig) -> Self {
+    pub(super) fn new(prepared: &PreparedRequest, recorded: &Recorded, config: &MemoryConfig) -> Self {
         let cuttable = Cuttable::new(prepared);
         let odd = cuttable.odd();
         let held = &(&odd | &cuttable.attached(config.attachments)) | &recorded.unreadable;
@@ -69,7 +69,7 @@ impl Partition {
 }
 
 /// What has left with an earlier eviction.
-fn gone(prepared: &Prepared, eviction: &CurrentEviction, odd: &BTreeSet<usize>) -> BTreeSet<usize> {
+fn gone(prepared: &PreparedRequest, eviction: &CurrentEviction, odd: &BTreeSet<usize>) -> BTreeSet<usize> {
     let ids: HashSet<PrefixId> = eviction.record.held.iter().copied().collect();
     let mut held = odd.clone();
     if !ids.is_empty() {
@@ -82,7 +82,7 @@ fn gone(prepared: &Prepared, eviction: &CurrentEviction, odd: &BTreeSet<usize>) 
 
 /// The question's lead-up, as far as it is small: an answer, and what it answers. Messages that have left already do not come back
 /// for it, and messages before those are no part of it.
-fn lead_up(prepared: &Prepared, gone: &BTreeSet<usize>, budget: usize) -> BTreeSet<usize> {
+fn lead_up(prepared: &PreparedRequest, gone: &BTreeSet<usize>, budget: usize) -> BTreeSet<usize> {
     let cost =
         |indices: &[usize]| -> usize { indices.iter().filter_map(|index| prepared.tokens.messages.get(*index)).sum() };
     let is_there = |one: &LeadUp| !one.said.iter().chain(&one.answer).any(|index| gone.contains(index));

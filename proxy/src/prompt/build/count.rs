@@ -22,16 +22,16 @@ impl<M: PromptMemory> Draft<'_, M> {
             if edits.dropped.contains(&index) {
                 continue;
             }
-            let plain = tokens.messages.get(index).copied().unwrap_or_default();
+            let alone = tokens.messages.get(index).copied().unwrap_or_default();
             if let Some(text) = edits.replaced.get(&index) {
                 total += self.tokens_of(index, text)?;
                 continue;
             }
             total += match edits.blocks.get(&index) {
-                None => plain,
+                None => alone,
                 Some(block) => {
                     self.prepared.deadline.check()?;
-                    let Some(longer) = self.longer(message, plain, block)? else {
+                    let Some(longer) = self.longer(message, alone, block)? else {
                         return Ok(None);
                     };
                     longer
@@ -52,7 +52,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             return Ok(0);
         };
         self.prepared.deadline.check()?;
-        let tokens = self.planner.preparation.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
+        let tokens = self.planner.preparer.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
         self.replaced_tokens().insert(index, tokens);
         Ok(tokens)
     }
@@ -76,16 +76,16 @@ impl<M: PromptMemory> Draft<'_, M> {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tokens of a message, which has `plain` tokens alone, with the block that is put into it. A long message is not counted once more
+    /// Tokens of a message, which has `alone` tokens by itself, with the block that is put into it. A long message is not counted once more
     /// for that.
-    fn longer(&self, message: &Message, plain: usize, block: &str) -> Result<Option<usize>, MemoryError> {
+    fn longer(&self, message: &Message, alone: usize, block: &str) -> Result<Option<usize>, MemoryError> {
         if message.range.len() > COUNTED_AGAIN && message.takes_blocks() {
-            return Ok(Some(plain + self.text(block)? + self.text(SEPARATOR)?));
+            return Ok(Some(alone + self.text(block)? + self.text(SEPARATOR)?));
         }
         let Some(longer) = splice::injected(message, block) else {
             return Ok(None);
         };
-        let counter = &self.planner.preparation.counter;
+        let counter = &self.planner.preparer.counter;
         counter.message(self.prepared.tokenizer, &longer).map(Some)
     }
 
@@ -96,7 +96,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     }
 
     pub(super) fn text(&self, text: &str) -> Result<usize, MemoryError> {
-        Ok(self.planner.preparation.counter.text(self.prepared.tokenizer, text)?)
+        Ok(self.planner.preparer.counter.text(self.prepared.tokenizer, text)?)
     }
 }
 

@@ -139,7 +139,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let prepared = self.prepared;
         let mut read = HashSet::new();
         for ids in prepared.spoken_ids().chunks(LOOKED_UP_AT_ONCE) {
-            read.extend(self.planner.memory.already_read(&prepared.scope, ids).await?);
+            read.extend(self.planner.memory.read_or_unreadable(&prepared.scope, ids).await?);
             // The others have their turn.
             tokio::task::yield_now().await;
         }

@@ -72,7 +72,7 @@ mod tests {
     use mainpoint_store::Span;
 
     use super::*;
-    use crate::memory::turns;
+    use crate::memory::turns_for_tests as turns;
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands for a tokenizer that can fail")]
     fn words(text: &str) -> Result<usize, EngineError> {
@@ -90,7 +90,7 @@ mod tests {
             spans: spans.collect(),
             text: text.to_owned(),
             vector: vec![],
-            features: vec![],
+            ranking_data: vec![],
         }
     }
 

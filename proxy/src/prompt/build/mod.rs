@@ -23,14 +23,14 @@ use self::eviction::Eviction;
 use self::remember::Remembered;
 use super::Planner;
 use super::blocking::block_in_place_if_large;
-use super::evictable::Cuttable;
+use super::cuttable::Cuttable;
 use super::eviction_policy::Balance;
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use super::provider_cache::CacheState;
 use super::recall_tool_context::RecallToolContext;
 use crate::config::{Mode, RecallReach, Storing};
-use crate::conversation::prepare::Prepared;
+use crate::conversation::prepared_request::PreparedRequest;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::recall_tool::{self, Offer, ToolChoice, ToolReach};
@@ -39,31 +39,31 @@ use crate::openai::results;
 use crate::openai::splice::{self, Edits};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
-/// What becomes of a prompt.
+/// What came of building a prompt.
 #[derive(Debug, Default)]
-pub(crate) struct Revised {
+pub(crate) struct BuildResult {
     /// What to forward in place of the original prompt; `None` when nothing leaves that and no memory is added to it.
-    pub(crate) revision: Option<Revision>,
+    pub(crate) prompt: Option<RewrittenPrompt>,
     /// What came of asking the memory, also where nothing of it is put into a prompt.
-    pub(crate) asked: Asked,
+    pub(crate) recall: RecallNotes,
     /// Turns that could leave if they had been read.
     pub(crate) unread_turns: usize,
 }
 
 /// What came of asking the memory the request's question, if it was asked.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct RecallNotes {
     /// Whether there are no memories because nothing that was found is near enough to the question.
     pub(crate) abstained: bool,
     /// Time spent on finding memories.
-    pub(crate) recall: Duration,
+    pub(crate) time: Duration,
     /// Time spent on each step of making the prompt.
     pub(crate) steps: Laps,
 }
 
 /// A prompt to forward in place of the original one.
 #[derive(Debug)]
-pub(crate) struct Revision {
+pub(crate) struct RewrittenPrompt {
     /// The body.
     pub(crate) body: Bytes,
     /// Tokens of the prompt.
@@ -101,17 +101,17 @@ pub(crate) struct RequestOptions {
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
-pub(crate) async fn revise<M: PromptMemory>(
+pub(crate) async fn build_prompt<M: PromptMemory>(
     planner: &Planner<M>,
-    prepared: &Prepared,
+    prepared: &PreparedRequest,
     options: RequestOptions,
-) -> Result<Revised, MemoryError> {
+) -> Result<BuildResult, MemoryError> {
     let budget = planner.config.budget_tokens;
     let is_within = prepared.tokens.total() <= budget;
     let was_within = prepared.tokenizer.ever(prepared.tokens.total()) <= budget;
     let lacks = options.reach == RecallReach::Caller || !prepared.lost().is_empty();
     let Some(question) = prepared.request.last_user().filter(|_| !was_within || lacks) else {
-        return Ok(Revised::default());
+        return Ok(BuildResult::default());
     };
     let size = prepared.request.body.len();
     let tool = if planner.config.tools && !was_within {
@@ -131,7 +131,7 @@ pub(crate) async fn revise<M: PromptMemory>(
         let recorded = block_in_place_if_large(size, || recorded(prepared, &entries));
         let leaves = !is_within || recorded.eviction.is_some() || !recorded.shortened.is_empty();
         if !leaves && !lacks {
-            return Ok(Revised::default());
+            return Ok(BuildResult::default());
         }
         let bounds = match leaves {
             true => block_in_place_if_large(size, || Bounds::new(prepared, &recorded, &planner.config)),
@@ -142,8 +142,8 @@ pub(crate) async fn revise<M: PromptMemory>(
             Draft { planner, options, prepared, question, bounds, tool, mark, recorded, replaced, block_tokens, watch };
         let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
         let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
-        if let Attempt::Ended(revised) = attempt {
-            return Ok(Revised { unread_turns: unread.len(), ..*revised });
+        if let Attempt::Built(result) = attempt {
+            return Ok(BuildResult { unread_turns: unread.len(), ..*result });
         }
     }
     Err(MemoryError::Contention)
@@ -153,17 +153,17 @@ pub(crate) async fn revise<M: PromptMemory>(
 const ATTEMPTS: usize = 4;
 
 enum Attempt {
-    /// The ledger holds what the revision says. Unread turns are counted elsewhere.
-    Ended(Box<Revised>),
+    /// The ledger holds what the prompt says. Unread turns are counted elsewhere.
+    Built(Box<BuildResult>),
     /// Another request was first; what it wrote holds.
-    Overtaken,
+    LedgerChanged,
 }
 
 /// A request and everything recorded about it.
 struct Draft<'a, M> {
     planner: &'a Planner<M>,
     options: RequestOptions,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedRequest,
     /// Index of the last user message.
     question: usize,
     /// How far the prompt may be cut.
@@ -183,7 +183,7 @@ struct Draft<'a, M> {
 impl<M: PromptMemory> Draft<'_, M> {
     async fn evicting(mut self, unread: &BTreeSet<usize>) -> Result<Attempt, MemoryError> {
         let Some(eviction) = self.eviction(unread).await? else {
-            return Ok(Attempt::Ended(Box::default()));
+            return Ok(Attempt::Built(Box::default()));
         };
         self.watch.lap("eviction");
         self.complete(eviction).await
@@ -194,23 +194,23 @@ impl<M: PromptMemory> Draft<'_, M> {
         self.watch.absorb(std::mem::take(&mut remembered.steps));
         let written = block_in_place_if_large(self.size(), || self.write(&eviction, &mut remembered))?;
         self.watch.lap("rewrite");
-        let (abstained, recall) = (remembered.abstained, remembered.time);
+        let (abstained, time) = (remembered.abstained, remembered.time);
         let Some((body, tokens)) = written else {
-            let asked = Asked { abstained, recall, steps: self.watch.laps() };
-            return Ok(Attempt::Ended(Box::new(Revised { asked, ..Revised::default() })));
+            let recall = RecallNotes { abstained, time, steps: self.watch.laps() };
+            return Ok(Attempt::Built(Box::new(BuildResult { recall, ..BuildResult::default() })));
         };
         if self.options.mode == Mode::On {
             self.prepared.deadline.check()?;
             if self.options.storing == Storing::On {
                 if !self.record(&eviction, &remembered).await? {
-                    return Ok(Attempt::Overtaken);
+                    return Ok(Attempt::LedgerChanged);
                 }
                 self.watch.lap("record");
             }
         }
         let recall_tool_context = block_in_place_if_large(body.len(), || self.recall_tool_context(&body, &eviction));
         let body = recall_tool_context.as_ref().map_or(body, |context| context.offer.body(ToolChoice::Allowed));
-        let revision = Revision {
+        let prompt = RewrittenPrompt {
             body,
             tokens,
             dropped: eviction.dropped.len(),
@@ -220,8 +220,8 @@ impl<M: PromptMemory> Draft<'_, M> {
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
             recall_tool_context,
         };
-        let asked = Asked { abstained, recall, steps: self.watch.laps() };
-        Ok(Attempt::Ended(Box::new(Revised { revision: Some(revision), asked, ..Revised::default() })))
+        let recall = RecallNotes { abstained, time, steps: self.watch.laps() };
+        Ok(Attempt::Built(Box::new(BuildResult { prompt: Some(prompt), recall, ..BuildResult::default() })))
     }
 
     /// The new body and its tokens; `None` when it cannot be written, or would be no better: where turns have left it, it is to be
@@ -299,14 +299,14 @@ impl<M: PromptMemory> Draft<'_, M> {
 }
 
 /// What earlier requests recorded for the messages of this one.
-fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
+fn recorded(prepared: &PreparedRequest, entries: &[LedgerEntry]) -> Recorded {
     let spoken: Vec<(usize, TurnId)> =
         prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
     let mut recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, entries);
     // A block is known by the number that it has for what its message says now.
     for index in prepared.restated() {
-        if let Some(text) = recorded.blocks.get_mut(index).and_then(|block| block.text.as_mut())
-            && let Some(anew) = prepared.seal(*index).memory_anew(text)
+        if let Some(text) = recorded.blocks.get_mut(&index).and_then(|block| block.text.as_mut())
+            && let Some(anew) = prepared.seal(index).memory_anew(text)
         {
             *text = anew;
         }
@@ -323,12 +323,12 @@ fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
 }
 
 /// Tokens of the tool that a rewritten prompt offers; 0 where it can offer none.
-fn tool_tokens<M>(planner: &Planner<M>, prepared: &Prepared, reach: RecallReach) -> Result<usize, MemoryError> {
+fn tool_tokens<M>(planner: &Planner<M>, prepared: &PreparedRequest, reach: RecallReach) -> Result<usize, MemoryError> {
     let ChatRequest { surface, body, .. } = &prepared.request;
     if *surface != Surface::ChatCompletions || !recall_tool::takes_offer(body) {
         return Ok(0);
     }
-    Ok(planner.preparation.counter.text(prepared.tokenizer, tool_reach(reach).definition())?)
+    Ok(planner.preparer.counter.text(prepared.tokenizer, tool_reach(reach).definition())?)
 }
 
 /// What the tool searches: what questions are answered from.
@@ -340,7 +340,11 @@ fn tool_reach(reach: RecallReach) -> ToolReach {
 }
 
 /// What leaves and what is put in: blocks at the tails of the messages that stay and take them.
-pub(crate) fn edits(prepared: &Prepared, dropped: &BTreeSet<usize>, blocks: &BTreeMap<usize, BlockRecord>) -> Edits {
+pub(crate) fn edits(
+    prepared: &PreparedRequest,
+    dropped: &BTreeSet<usize>,
+    blocks: &BTreeMap<usize, BlockRecord>,
+) -> Edits {
     let messages = &prepared.request.messages;
     let takes_blocks =
         |index: &usize| !dropped.contains(index) && messages.get(*index).is_some_and(Message::takes_blocks);

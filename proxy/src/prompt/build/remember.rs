@@ -56,7 +56,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let retained = block_in_place_if_large(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
         // When what must stay is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_limit());
-        let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
+        let count = |text: &str| self.planner.preparer.counter.text(self.prepared.tokenizer, text);
         let place = Place {
             room: free.min(config.memory_limit()),
             least_relevance: config.least_relevance,

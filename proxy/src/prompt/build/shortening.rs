@@ -14,7 +14,7 @@ use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, PromptMemory};
 use crate::openai::{quote, results};
 use crate::prompt::blocking::block_in_place_if_large;
-use crate::prompt::evictable::Cuttable;
+use crate::prompt::cuttable::Cuttable;
 use crate::prompt::eviction_policy::{Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 
@@ -148,7 +148,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         for point in points {
             by_turn.entry(point.turn).or_default().push(point);
         }
-        let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
+        let count = |text: &str| self.planner.preparer.counter.text(self.prepared.tokenizer, text);
         let (mut found, mut freed) = (BTreeMap::new(), 0);
         for result in long {
             self.prepared.deadline.check()?;

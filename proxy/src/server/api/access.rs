@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use mainpoint_store::Scope;
 
 use super::query::shown;
-use crate::conversation::scope::{Divider, Indivisible, Part, Sender};
+use crate::conversation::scope::{Divider, Indivisible, ScopePart, Sender};
 use crate::error::{MemoryError, ProxyError};
 use crate::http::identity::Identity;
 use crate::prompt::Planner;
@@ -59,9 +59,9 @@ impl<'a> Access<'a> {
                         param: None,
                     });
                 };
-                let preparation = &self.planner.preparation;
+                let preparer = &self.planner.preparer;
                 let sender = Sender { headers: self.headers, identity };
-                let scope = preparation.keys.scope(&preparation.callers, sender, self.part()?);
+                let scope = preparer.keys.scope(&preparer.callers, sender, self.part()?);
                 Ok(scope.map_err(MemoryError::from)?)
             }
         }
@@ -71,11 +71,11 @@ impl<'a> Access<'a> {
     fn part_of(&self, name: &str) -> Result<Scope, ProxyError> {
         let whole = Scope::new(name).map_err(|_| invalid(shown(name)))?;
         let part = self.part()?;
-        let preparation = &self.planner.preparation;
+        let preparer = &self.planner.preparer;
         if let Some(Indivisible { by, name, belongs_to }) = Indivisible::find(&whole, part) {
             let header = match by {
-                Divider::Project => preparation.callers.project_header(),
-                Divider::User => preparation.callers.user_header(),
+                Divider::Project => preparer.callers.project_header(),
+                Divider::User => preparer.callers.user_header(),
             };
             let whose = belongs_to.label();
             return Err(ProxyError::InvalidParameter {
@@ -84,7 +84,7 @@ impl<'a> Access<'a> {
                 allowed: format!("no such header: the scope {whole} is one {whose}'s part of a memory already"),
             });
         }
-        preparation.keys.of_part(&whole, part).map_err(|_| invalid(shown(name)))
+        preparer.keys.of_part(&whole, part).map_err(|_| invalid(shown(name)))
     }
 
     /// Makes sure that the store holds the scope that was named, or, where the headers name a part of it, anything of the whole.
@@ -103,9 +103,9 @@ impl<'a> Access<'a> {
     }
 
     /// Which part of a memory the headers name.
-    fn part(&self) -> Result<Part<'a>, ProxyError> {
-        let callers = &self.planner.preparation.callers;
-        Ok(Part { project: callers.project(self.headers)?, user: callers.user(self.headers)? })
+    fn part(&self) -> Result<ScopePart<'a>, ProxyError> {
+        let callers = &self.planner.preparer.callers;
+        Ok(ScopePart { project: callers.project(self.headers)?, user: callers.user(self.headers)? })
     }
 
     /// Makes sure that every memory may be reached.

@@ -104,16 +104,16 @@ impl<N: Fn(&str, &str) -> TurnId> Import<'_, N> {
             };
             lines.push(&data)?;
             while let Some(line) = lines.next() {
-                self.take(&line).await?;
+                self.add(&line).await?;
             }
         }
         if let Some(line) = lines.last() {
-            self.take(&line).await?;
+            self.add(&line).await?;
         }
         self.take_in().await
     }
 
-    async fn take(&mut self, line: &Line) -> Result<(), ProxyError> {
+    async fn add(&mut self, line: &Line) -> Result<(), ProxyError> {
         let turn = match ArchivedTurn::parse(&line.bytes) {
             Ok(turn) => turn,
             Err(LineError { key, value, allowed }) => {

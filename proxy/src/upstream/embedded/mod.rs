@@ -53,7 +53,7 @@ impl Embedded {
     /// When the request is not one of these, asks for what the model cannot do, or is longer than its window; or when the model
     /// cannot answer.
     pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
-        let path = paths::plain(&call.path);
+        let path = paths::decoded_path(&call.path);
         match (&call.method, path.as_str()) {
             (&Method::POST, "/chat/completions") => {
                 let body = self.whole(call.body).await?;

@@ -16,7 +16,7 @@ use super::Journal;
 use super::continuation::best;
 use super::places::ScopePlaces;
 use crate::directory::Directory;
-use crate::records::samples::scope;
+use crate::records::samples_for_tests::scope;
 use crate::records::{
     ConversationAppend, ConversationId, ConversationMatch, PlacedTurn, Removal, Removed, SaidTurn, TurnId, TurnKind,
     TurnPlace,

@@ -37,13 +37,30 @@ impl Imports {
 
     /// Which folders, or files beside them, import which others. A crate's root imports everything and is no folder.
     pub(super) fn between_folders(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.between_parts_of(&[])
+    }
+
+    /// Which folders and files of the folder `parent`, whose name they bear as well, import which others. A file beside a folder of its
+    /// name is a part of that folder, and so is `mod.rs` in it; `parent` itself is none of its parts.
+    fn between_parts_of(&self, parent: &[String]) -> BTreeMap<String, BTreeSet<String>> {
+        let part = |module: &Module| {
+            let part = module.get(..=parent.len()).filter(|part| part.starts_with(parent));
+            part.map(|part| part.join("/"))
+        };
         let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (from, to) in &self.0 {
-            let Some(from) = from.first() else { continue };
-            let to = to.iter().filter_map(|to| to.first()).filter(|to| *to != from);
-            arrows.entry(from.clone()).or_default().extend(to.cloned());
+            let Some(from) = part(from) else { continue };
+            let to: Vec<String> = to.iter().filter_map(part).filter(|to| *to != from).collect();
+            arrows.entry(from).or_default().extend(to);
         }
         arrows
+    }
+
+    /// Folders, or files beside them, that import each other, at whatever level: each list is one circle.
+    pub(super) fn circles_of_folders(&self) -> Vec<Vec<String>> {
+        let parents = self.0.keys().flat_map(|module| (0..module.len()).map(|end| &module[..end]));
+        let parents: BTreeSet<&[String]> = parents.collect();
+        parents.into_iter().flat_map(|parent| circles(&self.between_parts_of(parent))).collect()
     }
 
     /// Files that import each other, directly or through others: each list is one circle. What a file takes from those that it is
@@ -63,7 +80,7 @@ impl Imports {
 }
 
 /// Nodes that reach each other, a list for each such group.
-pub(super) fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached = |from: &String| {
         let mut seen = BTreeSet::new();
         let mut next: Vec<&String> = arrows.get(from).into_iter().flatten().collect();
@@ -230,4 +247,18 @@ fn circles_are_found_and_lines_are_none() {
     };
     assert!(circles(&arrows(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])).is_empty());
     assert_eq!(circles(&arrows(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])])), [["a", "b", "c"]]);
+}
+
+#[test]
+fn folders_in_folders_that_import_each_other_are_found() {
+    let module = |path: &str| path.split('/').map(str::to_owned).collect::<Module>();
+    let imports = |pairs: &[(&str, &[&str])]| {
+        let pairs = pairs.iter().map(|(from, to)| (module(from), to.iter().map(|to| module(to)).collect()));
+        Imports(pairs.collect())
+    };
+    let circle = imports(&[("a/b/x", &["a/c"]), ("a/c", &["d"]), ("a/c/y", &["a/b"]), ("a/b", &["a"]), ("d", &[])]);
+    assert_eq!(circle.circles_of_folders(), [["a/b", "a/c"]]);
+    assert!(circle.circles().is_empty(), "none of its files");
+    let line = imports(&[("a", &["a/b", "a/c"]), ("a/b/x", &["a/c/y", "a"]), ("a/c/y", &["a/c", "d"]), ("d", &[])]);
+    assert!(line.circles_of_folders().is_empty());
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{Metadata, MetadataCommand};
 use mainpoint_tests::checkout;
 
-use imports::{Imports, circles};
+use imports::Imports;
 
 /// What each folder of `proxy/src` on the way of a request may know, besides the errors and reasons that everybody names.
 const WALLS: &[(&str, &[&str])] = &[
@@ -100,7 +100,7 @@ fn no_two_folders_and_no_two_files_of_a_crate_import_each_other() {
         let imports = Imports::new(&checkout::root().join(package).join("src"));
         let folders = imports.between_folders();
         assert!(folders.len() > 5, "only {folders:?} were seen in {package}");
-        let circles = circles(&folders);
+        let circles = imports.circles_of_folders();
         assert!(circles.is_empty(), "folders of {package} import each other: {circles:?}");
         files.extend(imports.circles());
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::MASKER;
-use crate::openai::recordings;
+use crate::openai::recordings_for_tests as recordings;
 
 /// At most one turn of so many may be masked.
 const TURNS_PER_ALARM: usize = 1000;

@@ -96,14 +96,14 @@ impl Delta {
             return;
         };
         let all = pieces.len();
-        pieces.retain_mut(|piece| !self.take(piece));
+        pieces.retain_mut(|piece| !self.withhold(piece));
         if pieces.is_empty() && all > 0 {
             delta.remove(CALLS);
         }
     }
 
-    /// Takes one piece if it is ours.
-    fn take(&mut self, piece: &mut Value) -> bool {
+    /// Withholds one piece if it is ours; whether it is.
+    fn withhold(&mut self, piece: &mut Value) -> bool {
         let index = piece["index"].as_u64();
         let at = self.calls.iter().rposition(|call| index.is_none_or(|index| index == call.index));
         // Some services give every call the same index.

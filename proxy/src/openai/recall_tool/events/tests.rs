@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::calls::NAME;
 use super::*;
-use crate::openai::recordings;
+use crate::openai::recordings_for_tests as recordings;
 
 const DONE: &str = "data: [DONE]\n\n";
 

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::openai::recordings;
+use crate::openai::recordings_for_tests as recordings;
 
 #[test]
 fn every_recorded_stream_gives_one_reply_at_every_chunk_size() {

@@ -135,5 +135,5 @@ fn preparing_ends_at_the_deadline() {
         time: DateTime::UNIX_EPOCH,
     };
     let over = Deadline::after(Duration::ZERO);
-    assert!(matches!(prepare(&laws.preparation, raw, &over), Err(MemoryError::Deadline)));
+    assert!(matches!(laws.preparer.prepare_here(raw, &over), Err(MemoryError::Deadline)));
 }

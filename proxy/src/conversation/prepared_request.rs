@@ -1,43 +1,31 @@
-//! The part of the memory path that only computes: parse, scope, names, counts.
+//! A request that is parsed, named and counted, and what is said of it once its conversation is known.
 //!
-//! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes nothing
-//! outside of the [`Prepared`] that it makes. It takes time in proportion to the request, and ends at the request's deadline.
+//! It must not know how a conversation is found, nor what becomes of the request.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    ConversationAppend, ConversationId, ConversationMatch, ConversationView, PlainTurn, PrefixId, SaidTurn, Scope,
-    Turn, TurnId, TurnKind,
+    ConversationAppend, ConversationId, ConversationMatch, ConversationView, PlainTurn, PrefixId, Scope, Turn, TurnId,
+    TurnKind,
 };
-use tokio::sync::Semaphore;
 
 use super::chain::Chain;
 use super::echo;
 use super::exchanges::CallPairs;
-use super::scope::{Part, ScopeKey, Sender};
+use super::matched_conversation::{FirstSent, MatchedConversation};
+use super::reply_slot::ReplySlot;
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
-use crate::http::credentials::CallerHeaders;
 use crate::openai::block::Seal;
-use crate::openai::request::{ChatRequest, Message, Surface};
+use crate::openai::request::{ChatRequest, Message};
 use crate::openai::tokens::{RequestTokens, TokenCounter, Tokenizer};
-use crate::reason::Reason;
 
-/// Where and when something was sent first that a request says plainly.
-#[derive(Debug, Clone, Copy)]
-struct FirstSent {
-    conversation: ConversationId,
-    position: u32,
-    time: DateTime<Utc>,
-}
-
-/// Everything known about a request before its prompt is built. [`prepare`] makes it of the request alone. Then the memory is asked
-/// for the conversation that the request goes on with: [`Prepared::join`], [`Prepared::restate`] and [`Prepared::say_plainly`] note
-/// what it says.
-pub(crate) struct Prepared {
+/// Everything known about a request before its prompt is built. A
+/// [`RequestPreparer`](super::request_preparer::RequestPreparer) makes it of the request alone. Then the memory is
+/// asked for the conversation that the request goes on with: [`PreparedRequest::join`], [`PreparedRequest::restate`]
+/// and [`PreparedRequest::say_plainly`] note what it says.
+pub(crate) struct PreparedRequest {
     /// The parsed request.
     pub(crate) request: ChatRequest,
     /// Whose memory it may see.
@@ -48,14 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) spoken: Vec<usize>,
     /// The turn that each of them is.
     turns: Vec<TurnId>,
-    /// The conversation that they go on with, and how the two match; `None` while that is not known.
-    conversation_match: Option<ConversationMatch>,
-    /// Indices of the messages that count with the words of a turn that they say again.
-    restated: BTreeSet<usize>,
-    /// The known turns that were sent with documents around them and that the request has in their plain form.
-    plain: Vec<PlainTurn>,
-    /// Where and when these were sent first, by the places of their messages in `spoken`.
-    first_sent: BTreeMap<usize, FirstSent>,
+    /// The conversation that they go on with; `None` while that is not known.
+    matched: Option<MatchedConversation>,
     /// The name of the conversation that begins here, should one begin.
     fresh: ConversationId,
     /// The model's tokenizer.
@@ -70,58 +52,7 @@ pub(crate) struct Prepared {
     pub(crate) call_pairs: CallPairs,
 }
 
-/// Where the reply will stand in the conversation.
-#[derive(Debug, Clone)]
-pub(crate) struct ReplySlot {
-    parent: Option<TurnId>,
-    conversation: ConversationId,
-    position: u32,
-    scope: Scope,
-    /// What the request said, which stands before the reply; `None` while it is not known what is new.
-    placement: Option<ConversationAppend>,
-}
-
-/// Prepares a request, until `deadline`; or says why the memory does not apply to it.
-///
-/// # Errors
-/// When the scope or the token counts cannot be made, or the time is over.
-pub(crate) fn prepare(
-    own: &Preparation,
-    raw: RawRequest<'_>,
-    deadline: &Deadline,
-) -> Result<Result<Prepared, Reason>, MemoryError> {
-    let request = match ChatRequest::parse_until(raw.surface, raw.body, deadline) {
-        Ok(request) if request.messages.is_empty() => return Ok(Err(Reason::NoMessages)),
-        Ok(request) => request,
-        Err(error) => {
-            tracing::debug!(error = %error, "relayed as it is");
-            return Reason::of_unparsed(error).map_or(Err(MemoryError::Deadline), |reason| Ok(Err(reason)));
-        }
-    };
-    // A request that names several users or projects was refused before.
-    let (Ok(project), Ok(user)) = (own.callers.project(raw.sender.headers), own.callers.user(raw.sender.headers))
-    else {
-        return Ok(Err(Reason::UnknownShape));
-    };
-    let user = user.or(request.user.as_deref().map(str::as_bytes));
-    let scope = own.keys.scope(&own.callers, raw.sender, Part { project, user })?;
-    Prepared::until(deadline, &own.counter, request, scope, raw.time).map(Ok)
-}
-
-/// A request as it came.
-#[derive(Debug)]
-pub(crate) struct RawRequest<'a> {
-    /// Which of OpenAI's interfaces it speaks.
-    pub(crate) surface: Surface,
-    /// Who sends it.
-    pub(crate) sender: Sender<'a>,
-    /// Its body.
-    pub(crate) body: Bytes,
-    /// When it came.
-    pub(crate) time: DateTime<Utc>,
-}
-
-impl Prepared {
+impl PreparedRequest {
     /// Names and counts what a request of this scope holds, however long that takes.
     ///
     /// # Errors
@@ -130,7 +61,11 @@ impl Prepared {
         Self::until(&Deadline::none(), counter, request, scope, Utc::now())
     }
 
-    fn until(
+    /// The same until `deadline`, of a request that came at this time.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when the time is over.
+    pub(super) fn until(
         deadline: &Deadline,
         counter: &TokenCounter,
         mut request: ChatRequest,
@@ -158,10 +93,7 @@ impl Prepared {
             prefix_ids,
             spoken,
             turns,
-            conversation_match: None,
-            restated: BTreeSet::new(),
-            plain: Vec::new(),
-            first_sent: BTreeMap::new(),
+            matched: None,
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -175,7 +107,8 @@ impl Prepared {
         let index = *self.spoken.get(at)?;
         let message = self.request.messages.get(index)?;
         let now = || FirstSent { conversation: self.conversation(), position: self.position(at), time: self.time };
-        let FirstSent { conversation, position, time } = self.first_sent.get(&at).copied().unwrap_or_else(now);
+        let first_sent = self.matched.as_ref().and_then(|matched| matched.first_sent(at));
+        let FirstSent { conversation, position, time } = first_sent.unwrap_or_else(now);
         Some(Turn {
             id: self.turn_id(at)?,
             parent: at.checked_sub(1).and_then(|before| self.turn_id(before)),
@@ -213,12 +146,12 @@ impl Prepared {
             let chain = Chain::new(&self.scope);
             self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &BTreeMap::new(), &matched.lost);
         }
-        self.conversation_match = Some(matched);
+        self.matched = Some(MatchedConversation::new(matched));
     }
 
-    /// Notes that the message `spoken[at]` says in other words what a known turn said, for each of these places. The message counts as
-    /// that turn. The prefix ids from there on are those that the prompt had with that turn's words, so that the ledger's entries for
-    /// them hold.
+    /// Notes that the message `spoken[at]` says in other words what a known turn said, for each of these places. The
+    /// message counts as that turn. The prefix ids from there on are those that the prompt had with that turn's words,
+    /// so that the ledger's entries for them hold.
     pub(crate) fn restate(&mut self, restated: BTreeMap<usize, Turn>) {
         let chain = Chain::new(&self.scope);
         let mut known = BTreeMap::new();
@@ -232,61 +165,55 @@ impl Prepared {
         }
         if !known.is_empty() {
             self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &known, self.lost());
-            self.restated = known.into_keys().collect();
+            if let Some(matched) = &mut self.matched {
+                matched.restated = known.into_keys().collect();
+            }
         }
     }
 
-    /// Notes that the message `spoken[at]` is the plain form of a known turn, which was sent with documents or instructions around it,
-    /// for each of these places. The message was said where and when that turn was.
+    /// Notes that the message `spoken[at]` is the plain form of a known turn, which was sent with documents or
+    /// instructions around it, for each of these places. The message was said where and when that turn was.
     pub(crate) fn say_plainly(&mut self, said: Vec<(usize, Turn)>) {
-        let first = |Turn { conversation, position, time, .. }: &Turn| FirstSent {
-            conversation: *conversation,
-            position: *position,
-            time: *time,
-        };
-        self.first_sent = said.iter().map(|(at, wrapped)| (*at, first(wrapped))).collect();
+        let first_sent = said.iter().map(|(at, wrapped)| (*at, FirstSent::new(wrapped))).collect();
         let plain = |(at, wrapped): (usize, Turn)| Some(PlainTurn { wrapped: wrapped.id, turn: self.turn_id(at)? });
-        self.plain = said.into_iter().filter_map(plain).collect();
+        let plain = said.into_iter().filter_map(plain).collect();
+        if let Some(matched) = &mut self.matched {
+            (matched.plain, matched.first_sent) = (plain, first_sent);
+        }
     }
 
-    /// Indices of the messages that say a known turn in other words ([`Prepared::restate`]). The ledger's entries for such a message
-    /// were made for the words of that turn, not for those that the message has now.
-    pub(crate) fn restated(&self) -> &BTreeSet<usize> {
-        &self.restated
+    /// Indices of the messages that say a known turn in other words ([`PreparedRequest::restate`]). The ledger's
+    /// entries for such a message were made for the words of that turn, not for those that the message has now.
+    pub(crate) fn restated(&self) -> impl Iterator<Item = usize> {
+        self.matched.iter().flat_map(|matched| matched.restated.iter().copied())
     }
 
     /// The conversation, or branch of one, that what is new in the request belongs to.
     pub(crate) fn conversation(&self) -> ConversationId {
-        let goes_on = |matched: &ConversationMatch| matched.is_newest || matched.known >= self.turns.len();
-        let tip = self.conversation_match.as_ref().filter(|matched| goes_on(matched)).and_then(|matched| matched.tip);
-        tip.map_or(self.fresh, |tip| tip.conversation)
+        let matched = self.matched.as_ref();
+        matched.and_then(|matched| matched.conversation(self.turns.len())).unwrap_or(self.fresh)
     }
 
     /// The conversation up to what is new in the request, which is said now; `None` while it is not known.
     pub(crate) fn view(&self) -> Option<ConversationView> {
-        let matched = self.conversation_match.as_ref()?;
-        let earlier = matched.said_earlier.iter();
-        let earlier = earlier.filter_map(|(at, time)| Some(SaidTurn { turn: self.turn_id(*at)?, time: *time }));
-        Some(ConversationView { tip: matched.tip, now: self.time, earlier: earlier.collect() })
+        self.matched.as_ref().map(|matched| matched.view(&self.turns, self.time))
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.
     pub(crate) fn placement(&self) -> Option<ConversationAppend> {
-        let matched = self.conversation_match.as_ref()?;
-        let new = self.turns.iter().enumerate().skip(matched.known);
-        let time = |at: usize| matched.said_earlier.get(&at).copied().unwrap_or(self.time);
+        let matched = self.matched.as_ref()?;
         Some(ConversationAppend {
             scope: self.scope.clone(),
-            after: matched.tip,
+            after: matched.tip(),
             fresh: self.fresh,
-            turns: new.map(|(at, turn)| SaidTurn { turn: *turn, time: time(at) }).collect(),
-            plain: self.plain.clone(),
+            turns: matched.new_turns(&self.turns, self.time),
+            plain: matched.plain.clone(),
         })
     }
 
     /// The turns of the conversation that the request has not got.
     pub(crate) fn lost(&self) -> &[TurnId] {
-        self.conversation_match.as_ref().map_or(&[], |matched| &matched.lost)
+        self.matched.as_ref().map_or(&[], MatchedConversation::lost)
     }
 
     /// What numbers the blocks that go into the message `index`.
@@ -328,11 +255,8 @@ impl Prepared {
 
     /// How many turns of the conversation come before the message `spoken[at]`, or before the reply.
     fn position(&self, at: usize) -> u32 {
-        let (position, known) = self
-            .conversation_match
-            .as_ref()
-            .map_or((0, 0), |matched| (matched.tip.map_or(0, |tip| tip.position as usize + 1), matched.known));
-        u32::try_from((position + at).saturating_sub(known)).unwrap_or(u32::MAX)
+        let position = self.matched.as_ref().map_or(at, |matched| matched.position(at));
+        u32::try_from(position).unwrap_or(u32::MAX)
     }
 
     /// Where the reply will stand; `None` when it could not be told which of several replies the client goes on with, or
@@ -352,29 +276,6 @@ impl Prepared {
     }
 }
 
-impl ReplySlot {
-    /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and what was said up to it.
-    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> (Turn, Option<ConversationAppend>) {
-        let id = Chain::new(&self.scope).turn("assistant", &text);
-        let placement = self.placement.map(|mut placement| {
-            placement.turns.push(SaidTurn { turn: id, time });
-            placement
-        });
-        let turn = Turn {
-            id,
-            parent: self.parent,
-            conversation: self.conversation,
-            scope: self.scope,
-            position: self.position,
-            role: "assistant".to_owned(),
-            tokens: u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
-            text,
-            time,
-        };
-        (turn, placement)
-    }
-}
-
 /// Bytes of a turn's text from which on it tells conversations apart.
 const TELLING: usize = 40;
 
@@ -386,56 +287,4 @@ fn fresh_name(time: DateTime<Utc>) -> ConversationId {
         *byte = of_time;
     }
     ConversationId(name)
-}
-
-/// Bodies from this size on are prepared a few at a time, so that small ones are not kept waiting for a thread or a core.
-const LARGE: usize = 256 << 10;
-static LARGE_AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Semaphore::new((cores / 2).max(2))
-});
-
-/// What [`prepare`] needs, shared by all requests.
-#[derive(Debug, Clone)]
-pub(crate) struct Preparation {
-    /// The server's secret.
-    pub(crate) keys: Arc<ScopeKey>,
-    /// Counts tokens.
-    pub(crate) counter: Arc<TokenCounter>,
-    /// The headers that tell callers, their projects and their users apart.
-    pub(crate) callers: CallerHeaders,
-}
-
-impl Preparation {
-    /// Runs [`prepare`] on a thread that may be blocked.
-    ///
-    /// # Errors
-    /// As [`prepare`], or when the worker ended abnormally.
-    pub(crate) async fn run(
-        &self,
-        raw: RawRequest<'_>,
-        deadline: &Deadline,
-    ) -> Result<Result<Prepared, Reason>, MemoryError> {
-        let (own, deadline) = (self.clone(), deadline.clone());
-        let (headers, identity) = (raw.sender.headers.clone(), raw.sender.identity.clone());
-        let (surface, body, time) = (raw.surface, raw.body, raw.time);
-        let permit = if body.len() >= LARGE {
-            // The semaphore is never closed.
-            LARGE_AT_ONCE.acquire().await.ok()
-        } else {
-            None
-        };
-        let work = move || {
-            let _permit = permit;
-            let sender = Sender { headers: &headers, identity: &identity };
-            let raw = RawRequest { surface, sender, body, time };
-            prepare(&own, raw, &deadline)
-        };
-        tokio::task::spawn_blocking(work).await?
-    }
-
-    /// The scope that a caller has as a whole, whichever project and user a request was for.
-    pub(crate) fn key_scope(&self, sender: Sender<'_>) -> Result<Scope, MemoryError> {
-        Ok(self.keys.scope(&self.callers, sender, Part::default())?)
-    }
 }

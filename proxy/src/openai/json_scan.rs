@@ -160,7 +160,7 @@ impl<'a> Scanner<'a> {
     /// Behind the bracket that opens the value at `range`.
     fn inside(text: &'a [u8], range: &Range<usize>, bracket: u8) -> Result<Self, Malformed> {
         let mut scanner = Self::at(text, range.start);
-        scanner.take(bracket)?;
+        scanner.consume(bracket)?;
         Ok(scanner)
     }
 
@@ -215,7 +215,7 @@ impl<'a> Scanner<'a> {
 
     fn colon(&mut self) -> Result<(), Malformed> {
         self.space();
-        self.take(b':')
+        self.consume(b':')
     }
 
     /// Whether the bracket `closing` comes next; if so, passes over it.
@@ -231,13 +231,13 @@ impl<'a> Scanner<'a> {
         if self.closes(closing)? {
             return Ok(true);
         }
-        self.take(b',')?;
+        self.consume(b',')?;
         Ok(false)
     }
 
     /// Passes over a string.
     fn string(&mut self, oddity: &mut Option<Oddity>) -> Result<(), Malformed> {
-        self.take(b'"')?;
+        self.consume(b'"')?;
         let start = self.at;
         loop {
             let rest = self.text.get(self.at..).ok_or(Malformed)?;
@@ -321,7 +321,7 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at).copied().ok_or(Malformed)
     }
 
-    fn take(&mut self, expected: u8) -> Result<(), Malformed> {
+    fn consume(&mut self, expected: u8) -> Result<(), Malformed> {
         if self.peek()? != expected {
             return Err(Malformed);
         }
@@ -357,5 +357,5 @@ impl Brackets {
 }
 
 #[cfg(test)]
-#[path = "scan_tests.rs"]
+#[path = "json_scan_tests.rs"]
 mod tests;

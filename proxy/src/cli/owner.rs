@@ -8,16 +8,16 @@ use clap::Args;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use mainpoint_store::{Scope, Store};
 
-use crate::cli::CliError;
-use crate::cli::search::named_scope;
+use super::CliError;
+use super::scopes::named_scope;
 use crate::config::{Config, IdentityFrom};
-use crate::conversation::prepare::Preparation;
-use crate::conversation::scope::{Caller, Indivisible, Part, ScopeKey};
+use crate::conversation::request_preparer::RequestPreparer;
+use crate::conversation::scope::{Caller, Indivisible, ScopeKey, ScopePart};
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity;
 
 /// Whose memory it is, but for the user that a line may name.
-pub(in crate::cli) struct Owner {
+pub(super) struct Owner {
     keys: Arc<ScopeKey>,
     callers: CallerHeaders,
     whole: Whole,
@@ -26,25 +26,28 @@ pub(in crate::cli) struct Owner {
 
 /// Which part of a memory a history becomes, where its lines do not say so.
 #[derive(Debug, Clone, Default, Args)]
-pub(in crate::cli) struct Division {
+pub(super) struct Division {
     /// Project of that key, or of that scope, as applications send it in x-mainpoint-project (memory.project_header).
     #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) project: Option<String>,
+    pub(super) project: Option<String>,
     /// User of that key, scope or project, for lines that name none.
     #[arg(long, value_name = "NAME")]
-    pub(in crate::cli) user: Option<String>,
+    pub(super) user: Option<String>,
 }
 
 impl Division {
     /// Whether nothing is divided.
-    pub(in crate::cli) fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.project.is_none() && self.user.is_none()
     }
 
     /// The part for a line that names this user, or none; an empty name is none, as in a header.
-    fn part<'a>(&'a self, user: Option<&'a str>) -> Part<'a> {
+    fn part<'a>(&'a self, user: Option<&'a str>) -> ScopePart<'a> {
         let named = |name: Option<&'a str>| name.filter(|name| !name.is_empty()).map(str::as_bytes);
-        Part { project: named(self.project.as_deref()), user: user.map(str::as_bytes).or(named(self.user.as_deref())) }
+        ScopePart {
+            project: named(self.project.as_deref()),
+            user: user.map(str::as_bytes).or(named(self.user.as_deref())),
+        }
     }
 }
 
@@ -59,7 +62,7 @@ enum Whole {
 
 /// What the command line says of a caller's credentials.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct CallerArguments {
+pub(super) struct CallerArguments {
     /// Environment variable that holds the key which the application sends with its requests.
     #[arg(long, value_name = "VARIABLE", visible_alias = "api-key-env", conflicts_with = "scope")]
     key_env: Option<String>,
@@ -86,7 +89,7 @@ impl CallerArguments {
     /// # Errors
     /// [`CliError::Argument`] when a header is no credential, a variable is not set or holds what no header can carry, or callers are
     /// told otherwise than was said.
-    pub(in crate::cli) fn caller(&self, config: &Config, is_scope_named: bool) -> Result<Caller, CliError> {
+    pub(super) fn caller(&self, config: &Config, is_scope_named: bool) -> Result<Caller, CliError> {
         if !self.identity.is_empty() {
             let known = identity::named(&config.identity, &self.identity);
             return known
@@ -130,7 +133,7 @@ impl CallerArguments {
     ///
     /// # Errors
     /// [`CliError::Argument`] when a header cannot be sent, or says what an option says as well.
-    pub(in crate::cli) fn division(&self, config: &Config, said: &Division) -> Result<Division, CliError> {
+    pub(super) fn division(&self, config: &Config, said: &Division) -> Result<Division, CliError> {
         let headers = self.named_headers()?;
         let of = |option: &str, header: &HeaderName, said: Option<&String>| {
             let mut lines = headers.get_all(header).iter();
@@ -152,7 +155,7 @@ impl CallerArguments {
     ///
     /// # Errors
     /// [`CliError::Argument`] when a header cannot be sent.
-    pub(in crate::cli) fn other_headers(&self, config: &Config) -> Result<HeaderMap, CliError> {
+    pub(super) fn other_headers(&self, config: &Config) -> Result<HeaderMap, CliError> {
         let callers = CallerHeaders::new(&config.memory);
         let mut headers = self.named_headers()?;
         let is_known = |name: &&HeaderName| {
@@ -168,7 +171,7 @@ impl CallerArguments {
     ///
     /// # Errors
     /// [`CliError::Argument`] for one that does not.
-    pub(in crate::cli) fn ensure_telling(&self, config: &Config) -> Result<(), CliError> {
+    pub(super) fn ensure_telling(&self, config: &Config) -> Result<(), CliError> {
         match self.other_headers(config)?.keys().next() {
             None => Ok(()),
             Some(name) => {
@@ -196,7 +199,7 @@ impl CallerArguments {
     }
 
     /// Whether anything says who the caller is.
-    pub(in crate::cli) fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         self.key_env.is_some() || !self.header_env.is_empty() || !self.header.is_empty() || !self.identity.is_empty()
     }
 }
@@ -223,15 +226,10 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 
 impl Owner {
     /// The caller, or the scope that is `named`, as it is divided.
-    pub(in crate::cli) fn new(
-        preparation: &Preparation,
-        caller: Caller,
-        named: Option<&str>,
-        division: Division,
-    ) -> Self {
+    pub(super) fn new(preparer: &RequestPreparer, caller: Caller, named: Option<&str>, division: Division) -> Self {
         Self {
-            keys: Arc::clone(&preparation.keys),
-            callers: preparation.callers.clone(),
+            keys: Arc::clone(&preparer.keys),
+            callers: preparer.callers.clone(),
             whole: match named {
                 Some(name) => Whole::Named(name.to_owned()),
                 None => Whole::Caller(caller),
@@ -259,7 +257,7 @@ impl Owner {
     ///
     /// # Errors
     /// In words, when the user's scope cannot be made.
-    pub(in crate::cli) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
+    pub(super) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
         let part = self.division.part(user);
         let whole = match &self.whole {
             Whole::Caller(caller) => {
@@ -277,7 +275,7 @@ impl Owner {
 }
 
 /// Why a scope cannot be divided so, in words.
-fn indivisible(scope: &Scope, part: Part<'_>) -> Option<String> {
+fn indivisible(scope: &Scope, part: ScopePart<'_>) -> Option<String> {
     let Indivisible { by, name, belongs_to } = Indivisible::find(scope, part)?;
     Some(format!(
         "{} = {name:?}; expected none: --scope {scope} is one {}'s part of a memory already and cannot be divided so again",

@@ -11,7 +11,7 @@ use mainpoint_store::{
 };
 
 use crate::error::MemoryError;
-use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
+use crate::memory::{MOST_POINTS, MemoryPart, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
 use crate::telemetry::stopwatch::Stopwatch;
 
 /// A memory that has read everything but what it is said not to have, and recalls the same turns for every question.
@@ -48,7 +48,7 @@ impl FakeMemory {
 }
 
 impl PromptMemory for FakeMemory {
-    fn stopped_part(&self) -> Option<Part> {
+    fn stopped_part(&self) -> Option<MemoryPart> {
         None
     }
 
@@ -83,7 +83,7 @@ impl PromptMemory for FakeMemory {
         self.refusal
     }
 
-    async fn already_read(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+    async fn read_or_unreadable(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
         Ok(turns.iter().copied().filter(|turn| !self.has_read_nothing && !self.unread.contains(turn)).collect())
     }
 

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::any_text::any_text;
+use crate::any_text_for_tests::any_text;
 use crate::llama::model::{Model, Role};
 use crate::llama::tokens::{SEGMENT, count, tokenize};
+use crate::models_for_tests::{all, engine, user};
 use crate::read::input::InputBuilder;
 use crate::segments::segments;
-use crate::test_models::{all, engine, user};
 use crate::{Engine, EngineError, MOST_TURN_BYTES, ReadRequest, TurnReading};
 
 /// What each model makes of texts.

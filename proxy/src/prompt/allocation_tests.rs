@@ -16,17 +16,18 @@ use mainpoint_store::TurnId;
 use serde_json::{Value, json};
 
 use super::build::edits;
-use super::evictable::Cuttable;
+use super::cuttable::Cuttable;
 use super::injections::BlockRecord;
 use super::pack::{Place, pack};
 use super::plan::Plan;
-use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
+use crate::conversation::prepared_request::PreparedRequest;
+use crate::conversation::request_preparer::{RawRequest, RequestPreparer};
 use crate::conversation::scope::{ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity::Identity;
 use crate::memory::RecalledTurn;
-use crate::memory::turns::{recalled, turn};
+use crate::memory::turns_for_tests::{recalled, turn};
 use crate::openai::request::Surface;
 use crate::openai::splice::{injected, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
@@ -104,12 +105,12 @@ impl Path {
         let directory = tempfile::tempdir().unwrap();
         let keys = Arc::new(ScopeKey::load_or_create(directory.path()).unwrap());
         let headers = headers();
-        let pass = |preparation: &Preparation| {
+        let pass = |preparer: &RequestPreparer| {
             let body = body(messages);
-            Cost::new(|| pass_through(preparation, &headers, &body))
+            Cost::new(|| pass_through(preparer, &headers, &body))
         };
-        pass(&preparation(&keys));
-        let own = preparation(&keys);
+        pass(&preparer(&keys));
+        let own = preparer(&keys);
         match self {
             Self::PassThroughNew => pass(&own),
             Self::PassThroughKnown => {
@@ -144,8 +145,8 @@ impl Cost {
 }
 
 /// What a request within its budget goes through, but for what waits.
-fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) -> (Plan, Vec<TurnId>) {
-    let prepared = prepared(preparation, headers, body.clone());
+fn pass_through(preparer: &RequestPreparer, headers: &HeaderMap, body: &Bytes) -> (Plan, Vec<TurnId>) {
+    let prepared = prepared(preparer, headers, body.clone());
     let plan = Plan {
         reply_slot: prepared.reply_slot(),
         scope: Some(prepared.scope.clone()),
@@ -155,8 +156,8 @@ fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) ->
 }
 
 /// What a request over its budget goes through after it was prepared, but for what waits.
-fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[RecalledTurn]) -> Bytes {
-    let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
+fn rewriting(preparer: &RequestPreparer, prepared: &PreparedRequest, memories: &[RecalledTurn]) -> Bytes {
+    let count = |text: &str| preparer.counter.text(prepared.tokenizer, text);
     let messages = &prepared.request.messages;
     let shape = Cuttable::new(prepared).shape(None, &BTreeSet::new());
     let dropped = shape.dropped(shape.evictables[shape.evictables.len() / 2].horizon);
@@ -168,21 +169,21 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     let edits = edits(prepared, &dropped, &blocks);
     for (index, block) in &edits.blocks {
         let longer = injected(&messages[*index], block).unwrap();
-        preparation.counter.message(prepared.tokenizer, &longer).unwrap();
+        preparer.counter.message(prepared.tokenizer, &longer).unwrap();
     }
     rewrite(&prepared.request, &edits).unwrap()
 }
 
-fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
+fn prepared(preparer: &RequestPreparer, headers: &HeaderMap, body: Bytes) -> PreparedRequest {
     let sender = Sender { headers, identity: &Identity::of_headers() };
     let raw = RawRequest { surface: Surface::ChatCompletions, sender, body, time: DateTime::UNIX_EPOCH };
-    prepare(preparation, raw, &Deadline::none()).unwrap().unwrap()
+    preparer.prepare_here(raw, &Deadline::none()).unwrap().unwrap()
 }
 
 /// Counts words, which takes nothing from the allocator, and remembers no message yet.
-fn preparation(keys: &Arc<ScopeKey>) -> Preparation {
+fn preparer(keys: &Arc<ScopeKey>) -> RequestPreparer {
     let words = |text: &str| Ok(text.split_whitespace().count());
-    Preparation {
+    RequestPreparer {
         keys: Arc::clone(keys),
         counter: Arc::new(TokenCounter::new(Arc::new(words), TokenFactors::default())),
         callers: CallerHeaders::new(&crate::config::Config::defaults().memory),

@@ -22,10 +22,11 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 use super::build::edits;
-use super::evictable::Cuttable;
+use super::cuttable::Cuttable;
 use super::injections::BlockRecord;
 use crate::config::AttachmentPolicy;
-use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
+use crate::conversation::prepared_request::PreparedRequest;
+use crate::conversation::request_preparer::{RawRequest, RequestPreparer};
 use crate::conversation::scope::{ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
@@ -34,7 +35,7 @@ use crate::openai::request::{Content, Message, OriginalPart, Part, Surface};
 use crate::openai::results::takes_text;
 use crate::openai::splice::{Edits, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
-use crate::openai::{quote, recordings};
+use crate::openai::{quote, recordings_for_tests as recordings};
 use crate::reason::Reason;
 
 /// How many conversations are tried.
@@ -94,48 +95,48 @@ fn recorded_requests_are_rewritten_by_the_same_laws() {
 
 /// A request that was rewritten.
 struct Rewritten {
-    prepared: Prepared,
+    prepared: PreparedRequest,
     edits: Edits,
     bytes: Bytes,
 }
 
 struct Laws {
-    preparation: Preparation,
+    preparer: RequestPreparer,
     _directory: tempfile::TempDir,
 }
 
 /// What requests are prepared with, where a token is a word.
-pub(super) fn preparation() -> (Preparation, tempfile::TempDir) {
-    preparation_counting(|text| text.split_whitespace().count())
+pub(super) fn preparer() -> (RequestPreparer, tempfile::TempDir) {
+    preparer_counting(|text| text.split_whitespace().count())
 }
 
 /// The same with another tokenizer.
-pub(super) fn preparation_counting(
+pub(super) fn preparer_counting(
     count: impl Fn(&str) -> usize + Send + Sync + 'static,
-) -> (Preparation, tempfile::TempDir) {
+) -> (RequestPreparer, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let preparation = Preparation {
+    let preparer = RequestPreparer {
         keys: Arc::new(ScopeKey::load_or_create(directory.path()).unwrap()),
         counter: Arc::new(TokenCounter::new(Arc::new(move |text: &str| Ok(count(text))), TokenFactors::default())),
         callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
     };
-    (preparation, directory)
+    (preparer, directory)
 }
 
 impl Laws {
     fn new() -> Self {
-        let (preparation, directory) = preparation();
-        Self { preparation, _directory: directory }
+        let (preparer, directory) = preparer();
+        Self { preparer, _directory: directory }
     }
 
-    fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
+    fn prepared(&self, surface: Surface, body: Bytes) -> Result<PreparedRequest, Reason> {
         let raw = RawRequest {
             surface,
             sender: Sender { headers: &HeaderMap::new(), identity: &Identity::of_headers() },
             body,
             time: DateTime::UNIX_EPOCH,
         };
-        prepare(&self.preparation, raw, &Deadline::none()).unwrap()
+        self.preparer.prepare_here(raw, &Deadline::none()).unwrap()
     }
 
     /// Rewrites a body in a way that `choice` selects; `None` when nothing could leave.
@@ -224,7 +225,7 @@ fn policy(choice: u64) -> AttachmentPolicy {
 }
 
 /// Blocks for some of the user messages that stay, always for the last.
-fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, BlockRecord> {
+fn blocks(prepared: &PreparedRequest, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, BlockRecord> {
     let messages = prepared.request.messages.iter().enumerate();
     let users = messages.filter(|(index, message)| message.takes_blocks() && !dropped.contains(index));
     let last = prepared.request.last_user();
@@ -237,7 +238,7 @@ fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeM
 }
 
 /// Texts in the place of some of the results that stay.
-fn shortened(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, String> {
+fn shortened(prepared: &PreparedRequest, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, String> {
     let request = &prepared.request;
     let is_chosen = |index: &usize| !dropped.contains(index) && choice >> ((index + 7) % 64) & 1 == 1;
     let all = 0..request.messages.len();
@@ -258,8 +259,8 @@ fn only_longer(before: &Message, old: &[u8], new: &[u8]) -> Result<(), TestCaseE
 }
 
 /// Everything before the first and after the last message has the same bytes.
-fn same_outside(before: &Prepared, after: &Prepared) -> Result<(), TestCaseError> {
-    let ends = |prepared: &Prepared| {
+fn same_outside(before: &PreparedRequest, after: &PreparedRequest) -> Result<(), TestCaseError> {
+    let ends = |prepared: &PreparedRequest| {
         let (first, last) = (prepared.request.messages.first().unwrap(), prepared.request.messages.last().unwrap());
         let body = &prepared.request.body;
         (body.slice(..first.range.start), body.slice(last.range.end..))

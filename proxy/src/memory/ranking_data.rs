@@ -11,7 +11,7 @@ use super::features::TurnFeatures;
 
 /// What ranking needs to know of a passage's turn, whatever is asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Profile {
+pub struct RankingData {
     /// The turn before it.
     pub(crate) parent: Option<TurnId>,
     /// When it was said, to the microsecond.
@@ -26,17 +26,17 @@ const HAS_PARENT: u8 = 1;
 const ASKS: u8 = 2;
 const BY_USER: u8 = 4;
 
-impl Profile {
-    /// The profile of a turn with all of its text.
+impl RankingData {
+    /// The ranking data of a turn with all of its text.
     #[must_use]
     pub fn new(turn: &Turn) -> Self {
         Self { parent: turn.parent, time: turn.time, features: TurnFeatures::new(&turn.role, &turn.text) }
     }
 
-    /// The profile and a passage's codes as one value, little-endian: version u8, flags u8, bytes of the speaker's name u8,
+    /// The data and a passage's codes as one value, little-endian: version u8, flags u8, bytes of the speaker's name u8,
     /// tokens of what is said u32, time in microseconds i64, the parent's id if there is one, the name, the codes.
     #[must_use]
-    pub fn with_codes(&self, codes: &[u8]) -> Vec<u8> {
+    pub fn encode(&self, codes: &[u8]) -> Vec<u8> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let speaker = self.features.speaker.as_deref().unwrap_or_default().as_bytes();
         // Names are far shorter; see `features`.
@@ -53,9 +53,9 @@ impl Profile {
         bytes
     }
 
-    /// What [`Profile::with_codes`] wrote; nothing if the bytes are anything else.
+    /// What [`RankingData::encode`] wrote; nothing if the bytes are anything else.
     #[must_use]
-    pub fn and_codes(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    pub fn decode(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let ([version, flags, name], bytes) = bytes.split_first_chunk()?;
         let (said, bytes) = bytes.split_first_chunk()?;
         let (time, bytes) = bytes.split_first_chunk()?;
@@ -67,7 +67,7 @@ impl Profile {
         };
         let (name, codes) = bytes.split_at_checked(usize::from(*name))?;
         let name = std::str::from_utf8(name).ok()?;
-        let profile = Self {
+        let data = Self {
             parent,
             time: DateTime::from_timestamp_micros(i64::from_le_bytes(*time))?,
             features: TurnFeatures {
@@ -77,7 +77,7 @@ impl Profile {
                 by_user: flags & BY_USER != 0,
             },
         };
-        (*version == VERSION).then_some((profile, codes))
+        (*version == VERSION).then_some((data, codes))
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::turn;
+    use crate::memory::turns_for_tests::turn;
 
     proptest! {
         #[test]
@@ -105,19 +105,19 @@ mod tests {
                 time: DateTime::from_timestamp_micros(microseconds).unwrap(),
                 ..turn(0, &text)
             };
-            let profile = Profile::new(&turn);
-            let bytes = profile.with_codes(&codes);
-            prop_assert_eq!(Profile::and_codes(&bytes), Some((profile, codes.as_slice())));
+            let data = RankingData::new(&turn);
+            let bytes = data.encode(&codes);
+            prop_assert_eq!(RankingData::decode(&bytes), Some((data, codes.as_slice())));
             let head = bytes.len() - codes.len();
             for length in 0..head {
-                prop_assert_eq!(Profile::and_codes(&bytes[..length]), None);
+                prop_assert_eq!(RankingData::decode(&bytes[..length]), None);
             }
         }
 
         #[test]
         fn other_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let is_ours = bytes.first() == Some(&VERSION);
-            prop_assert!(Profile::and_codes(&bytes).is_none() || is_ours);
+            prop_assert!(RankingData::decode(&bytes).is_none() || is_ours);
         }
     }
 }

@@ -45,6 +45,6 @@ pub(crate) fn point(turn: &Turn, vector: Vec<f32>) -> Point {
         spans: vec![],
         text: turn.text.clone(),
         vector,
-        features: vec![],
+        ranking_data: vec![],
     }
 }
