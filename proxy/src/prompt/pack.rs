@@ -2,9 +2,10 @@
 //!
 //! It must not know how turns are recalled or where the block goes.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use mainpoint_engine::EngineError;
 use mainpoint_store::TurnId;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ pub(crate) struct Place {
     pub(crate) seal: Seal,
 }
 
-/// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days. A
+/// Picks from `recalled`, best first, what fits into the room, and writes it below its days. The
+/// day with the best memory comes last, next to the question; what was said on one day stands in chronological order. A
 /// turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is
 /// quoted by its best passage, if that is worth them, and a tool's result by several of them, if these are; where the
 /// passage is too long for the room, by the sentences of it that share most with the question, if these are worth
@@ -74,7 +76,7 @@ pub(crate) fn pack(
         let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
         let day = latest.turn.time.date_naive();
-        let is_first = quotes.iter().all(|quote| quote.source.time.date_naive() != day);
+        let is_first = quotes.iter().all(|quote| quote.day() != day);
         let above = if is_first { count(&quote::day(day))? + LINE_BREAK } else { 0 };
         let most = (room / 4).max(1).min(free.saturating_sub(above));
         let is_long = cost > most || !place.is_worth(latest, cost);
@@ -106,7 +108,12 @@ pub(crate) fn pack(
         quotes.push(PackedQuote { rank, text, source });
     }
     let mut packed = Packed { quotes, seal };
-    packed.quotes.sort_by_key(|quote| (quote.source.order(), quote.rank));
+    let mut best: HashMap<NaiveDate, usize> = HashMap::new();
+    for quote in &packed.quotes {
+        let rank = best.entry(quote.day()).or_insert(quote.rank);
+        *rank = quote.rank.min(*rank);
+    }
+    packed.quotes.sort_by_key(|quote| (best.get(&quote.day()).copied().map(Reverse), quote.source.order(), quote.rank));
     while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
         packed.drop_weakest();
     }
@@ -120,7 +127,7 @@ impl Place {
     }
 }
 
-/// Quotes in chronological order.
+/// Quotes, the best ones in the last day.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Packed {
     quotes: Vec<PackedQuote>,
@@ -134,6 +141,13 @@ struct PackedQuote {
     source: Source,
 }
 
+impl PackedQuote {
+    /// The day that it stands below.
+    fn day(&self) -> NaiveDate {
+        self.source.time.date_naive()
+    }
+}
+
 impl Packed {
     /// How many memories there are.
     pub(crate) fn memories(&self) -> usize {
@@ -145,7 +159,7 @@ impl Packed {
         let mut lines = Vec::with_capacity(self.quotes.len() * 2);
         let mut above = None;
         for quote in &self.quotes {
-            let day = quote.source.time.date_naive();
+            let day = quote.day();
             if above.replace(day) != Some(day) {
                 lines.push(quote::day(day));
             }
@@ -247,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn memories_stand_in_chronological_order_and_the_best_ones_win() {
+    fn memories_of_one_day_stand_in_chronological_order_and_the_best_ones_win() {
         let packed = pack(&[memory(9, "nine"), memory(2, "two"), memory(5, "five")], &HashSet::new(), place(30), words)
             .unwrap()
             .unwrap();
@@ -255,6 +269,19 @@ mod tests {
         assert_eq!(packed.memories(), 2, "{block}");
         assert!(block.find("two").unwrap() < block.find("nine").unwrap());
         assert!(!block.contains("five"));
+    }
+
+    #[test]
+    fn the_day_with_the_best_memory_stands_last() {
+        let on = |day: i64, position: u32, text: &str| {
+            let time = DateTime::UNIX_EPOCH + TimeDelta::days(day);
+            recalled(Turn { time, ..turn(position, text) })
+        };
+        let all = [on(4, 40, "best"), on(9, 90, "second"), on(4, 39, "third"), on(1, 10, "fourth")];
+        let block = pack(&all, &HashSet::new(), place(200), words).unwrap().unwrap().block();
+        let said: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("user: ")).collect();
+        assert_eq!(said, ["fourth", "second", "third", "best"]);
+        assert_eq!(block.matches("[5 January 1970]").count(), 1, "{block}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) struct Receipt {
     pub(crate) attachments: usize,
     /// The eviction that holds.
     pub(crate) eviction: Option<EvictionNote>,
-    /// Memories for this question, chronologically; empty when they are those of an earlier request for the same message.
+    /// Memories for this question, in the order of the quotes; empty when they are those of an earlier request for the same message.
     pub(crate) memories: Vec<Source>,
     /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
     /// found out for an earlier request for the same message.
