@@ -8,25 +8,23 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
+use http::Method;
 use mainpoint_tests::{ProxyBuilder, StartedProxy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::AnswerOptions;
 use crate::cache::short_hash;
+use crate::running::with;
 use crate::{BenchError, Failing};
 
-/// A service with what it said before.
+/// The service with what it said before.
 pub(super) struct Answering {
-    url: String,
+    service: StartedProxy,
     model: String,
-    key: Option<String>,
-    client: reqwest::Client,
     /// By the hash of what was asked.
     known: HashMap<String, String>,
     file: PathBuf,
-    /// The service, where it is ours.
-    own: Option<StartedProxy>,
 }
 
 /// A line of the file of answers.
@@ -40,34 +38,15 @@ struct Given {
 const MOST_TOKENS: u32 = 48;
 
 impl Answering {
-    /// Finds the service, or starts one of our own.
-    pub(super) async fn start(options: &AnswerOptions) -> Result<Self, BenchError> {
+    /// Starts the service: a mainpoint with the model that is asked, and no memory.
+    pub(super) async fn start(options: &AnswerOptions) -> Self {
         let file = options.play.cache.join("answers").join("given.jsonl");
         let given = std::fs::read_to_string(&file).unwrap_or_default();
         let given = given.lines().filter_map(|line| serde_json::from_str::<Given>(line).ok());
         let known = given.map(|given| (given.hash, given.answer)).collect();
-        let key = match &options.key_env {
-            None => None,
-            Some(name) => Some(std::env::var(name).because(format!("--key-env {name}"))?),
-        };
-        let own = match options.upstream {
-            Some(_) => None,
-            None => {
-                let chat = format!("chat = {:?}", options.model);
-                let builder = ProxyBuilder::as_shipped().setting("models", &chat);
-                Some(builder.setting("memory", "mode = \"off\"").start().await)
-            }
-        };
-        let url = own.as_ref().map(|own| own.base_url().to_owned()).or_else(|| options.upstream.clone());
-        Ok(Self {
-            url: url.unwrap_or_default(),
-            model: options.model.clone(),
-            key,
-            client: reqwest::Client::new(),
-            known,
-            file,
-            own,
-        })
+        let settings = [("models.chat", format!("{:?}", options.model)), ("memory.mode", "\"off\"".to_owned())];
+        let service = with(ProxyBuilder::as_shipped(), settings).start().await;
+        Self { service, model: options.model.clone(), known, file }
     }
 
     /// What the model says to a prompt; what it said before, if it was asked before.
@@ -79,29 +58,23 @@ impl Answering {
         if let Some(answer) = self.known.get(&hash) {
             return Ok(answer.clone());
         }
-        let url = format!("{}/chat/completions", self.url.trim_end_matches('/'));
-        let request = self.client.post(&url).header("content-type", "application/json").body(body.to_string());
-        let request = match &self.key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        };
-        let response = request.send().await.when_asking(&url)?;
+        let request = self.service.request(Method::POST, "/v1/chat/completions");
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let response = request.send().await.when_asking("the model")?;
         let status = response.status();
-        let text = response.text().await.when_asking(&url)?;
+        let text = response.text().await.when_asking("the model")?;
         let reply: Value = serde_json::from_str(&text).unwrap_or_default();
         let Some(answer) = reply["choices"][0]["message"]["content"].as_str().filter(|_| status.is_success()) else {
-            return Err(BenchError::program(&url, format!("{status}: {text}")));
+            return Err(BenchError::program("the model", format!("{status}: {text}")));
         };
         self.write_down(&Given { hash: hash.clone(), answer: answer.to_owned() })?;
         self.known.insert(hash, answer.to_owned());
         Ok(answer.to_owned())
     }
 
-    /// Ends our own service.
+    /// Ends the service.
     pub(super) async fn end(self) {
-        if let Some(own) = self.own {
-            own.stop().await;
-        }
+        self.service.stop().await;
     }
 
     fn write_down(&self, given: &Given) -> Result<(), BenchError> {

@@ -1,4 +1,4 @@
-//! The prompts that are compared: mainpoint's, and those that are made without it.
+//! The prompts that are compared: mainpoint's, and the one that is made of the turns that answer.
 //!
 //! It must not know who answers.
 
@@ -13,12 +13,8 @@ use crate::data::{Conversation, Question, Turn};
 pub(super) enum Arm {
     /// What the proxy forwards.
     Mainpoint,
-    /// The newest messages, up to so many tokens of the whole prompt.
-    Last(usize),
     /// The turns that answer the question, each with its date.
     Gold,
-    /// Nothing but the question.
-    Alone,
 }
 
 /// The messages of a prompt.
@@ -29,58 +25,30 @@ pub(super) struct Prompt {
 }
 
 impl Arm {
-    pub(super) const ALL: [Self; 4] = [Self::Mainpoint, Self::Last(3000), Self::Gold, Self::Alone];
-
-    pub(super) fn named(name: &str) -> Result<Self, String> {
-        let known = Self::ALL.map(|arm| arm.name()).join(", ");
-        Self::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| format!("expected one of {known}"))
-    }
+    pub(super) const ALL: [Self; 2] = [Self::Mainpoint, Self::Gold];
 
     /// Its name in result files.
-    pub(super) fn name(&self) -> String {
+    pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Mainpoint => "mainpoint".to_owned(),
-            Self::Last(tokens) => format!("last-{tokens}"),
-            Self::Gold => "gold-turns".to_owned(),
-            Self::Alone => "question-alone".to_owned(),
+            Self::Mainpoint => "mainpoint",
+            Self::Gold => "gold-turns",
         }
     }
 
     pub(super) fn prompt(self, conversation: &Conversation, question: &Question, forwarded: &Forwarded) -> Prompt {
-        let asked = json!({"role": "user", "content": question.text});
-        let system = json!({"role": "system", "content": instruction(question)});
         let messages = match self {
             Self::Mainpoint => forwarded.messages.clone(),
-            Self::Last(most) => newest(conversation, [system, asked], most),
             Self::Gold => {
                 let turns = question.evidence.iter().filter_map(|turn| conversation.turns.get(*turn));
                 let lines: String = turns.map(dated).collect();
                 let content = format!("{}\n\nFrom the conversation:\n{lines}", question.text);
+                let system = json!({"role": "system", "content": instruction(question)});
                 vec![system, json!({"role": "user", "content": content})]
             }
-            Self::Alone => vec![system, asked],
         };
         let tokens = tokens::count_prompt(&json!({"messages": messages}));
         Prompt { messages, tokens }
     }
-}
-
-fn newest(conversation: &Conversation, [system, asked]: [Value; 2], most: usize) -> Vec<Value> {
-    let count =
-        |message: &Value| tokens::count_prompt(&json!({"messages": [message]})) - tokens::count_prompt(&json!({}));
-    let mut used = tokens::count_prompt(&json!({"messages": [system]})) + count(&asked);
-    let mut messages = vec![asked];
-    for turn in conversation.turns.iter().rev() {
-        let message = json!({"role": turn.role, "content": turn.message()});
-        used += count(&message);
-        if used > most {
-            break;
-        }
-        messages.push(message);
-    }
-    messages.push(system);
-    messages.reverse();
-    messages
 }
 
 fn dated(turn: &Turn) -> String {
@@ -104,11 +72,6 @@ mod tests {
             texts.filter(|text| text != instruction(&question)).collect::<Vec<String>>()
         };
         assert_eq!(texts(Arm::Mainpoint), ["forwarded"]);
-        assert_eq!(texts(Arm::Last(10_000)), ["one", "two", "three", "Which?"]);
-        assert_eq!(texts(Arm::Last(1)), ["Which?"]);
         assert_eq!(texts(Arm::Gold), ["Which?\n\nFrom the conversation:\n[1 January 1970] two\n"]);
-        assert_eq!(texts(Arm::Alone), ["Which?"]);
-        let most = Arm::Last(10_000).prompt(&chat, &question, &forwarded).tokens;
-        assert!(Arm::Last(most - 1).prompt(&chat, &question, &forwarded).tokens < most);
     }
 }

@@ -23,7 +23,7 @@ use self::importing::{Importer, Run, Summary};
 use crate::data::{self, Conversation, DataSet};
 use crate::product::overrides;
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table};
+use crate::report::{Report, Row, SPEED, rows_of, sized};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
 use crate::{BenchError, Failing, locate};
@@ -91,12 +91,11 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
     let note = format!(
         "{} conversations of {material} in turn, {} turns, {} bytes of text; from the second passage through the data on, the \
          sentences of each turn stand in another order. The first run is killed (SIGKILL) at {KILLED_AT} % of the tokens; the second \
-         goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once.",
+         goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once. {OUTCOME}",
         extent.conversations, extent.turns, extent.bytes
     );
     let bench = sized("ingest", options.tokens as usize);
     let mut report = Report::default();
-    let mut lines = Vec::new();
     for reader in &options.readers {
         let importer = Importer {
             home: Home::new(),
@@ -105,22 +104,9 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
             patience: PATIENCE + Duration::from_secs(u64::from(options.tokens / SLOWEST)),
         };
         let measured = measure(importer, &extent).await?;
-        report.add(format!("Importing with {reader}"), &note, measured.runs());
         report.rows.extend(measured.rows(&bench));
-        lines.push(Line::new([reader], &bench, &measured.arm()));
     }
-    let columns = [
-        column("tokens/s", "tokens_per_second", 0),
-        column("while reading", "reading_tokens_per_second", 0),
-        column("turns/s", "turns_per_second", 1),
-        column("bytes a turn", "bytes_per_turn", 0),
-        column("peak MiB", "peak_rss_mib", 0),
-        column("repeated, s", "repeated_s", 1),
-        column("starting anew, s", "restart_s", 1),
-        column("ready, ms", "ready_ms", 0).with_bounds("ready, ms"),
-        column("ready empty, ms", "ready_ms_empty", 0).with_bounds("ready empty, ms"),
-    ];
-    report.tabulate("What it comes to", OUTCOME, &["model"], &lines, &columns);
+    report.tabulate(format!("Importing {} tokens", options.tokens), note, |_| true);
     report.publish(&options.out, "ingest", "Taking in a long history", SPEED)
 }
 
@@ -213,23 +199,6 @@ impl Measured {
         }
     }
 
-    fn runs(&self) -> Table {
-        let mut table = table(["run", "turns read", "tokens read", "s", "processor s", "peak MiB"]);
-        let (resumed, again) = (&self.resumed.1, &self.again.1);
-        // What the second run found in memory is what the first one had brought there.
-        let known = (resumed.turns_known, resumed.tokens_known);
-        for (name, (turns, tokens), run) in [
-            ("killed", known, self.killed),
-            ("resumed", (resumed.turns, resumed.tokens), self.resumed.0),
-            ("once more", (again.turns, again.tokens), self.again.0),
-        ] {
-            let shown = [run.time.as_secs_f64(), run.processor_s, run.peak_mib].map(|value| format!("{value:.1}"));
-            let counts = [name.to_owned(), turns.to_string(), tokens.to_string()];
-            table.add_row(counts.into_iter().chain(shown));
-        }
-        table
-    }
-
     fn rows(&self, bench: &str) -> Vec<Row> {
         let (resumed, whole) = (&self.resumed.1, self.whole());
         let tokens = as_float(resumed.tokens + resumed.tokens_known);
@@ -292,6 +261,5 @@ mod tests {
         assert_eq!((value("tokens"), value("tokens_per_second")), (Some(1000.0), Some(40.0)));
         assert_eq!((value("turns_per_second"), value("peak_rss_mib")), (Some(4.0), Some(900.0)));
         assert_eq!((value("ready_ms"), value("ready_ms_empty")), (Some(1.0), Some(2.0)));
-        assert_eq!(measured.runs().row_iter().count(), 3);
     }
 }

@@ -148,7 +148,7 @@ impl Stage {
             stage.targets.push(target);
         }
         for arm in [Arm::Nginx, Arm::Portkey, Arm::LiteLlm, Arm::Headroom] {
-            anstream::println!("Starting {} …", arm.title());
+            anstream::println!("Starting {} …", arm.name());
             match Target::other(&stage.place, arm).await {
                 Ok(target) => stage.targets.push(target),
                 Err(error) => stage.leave_out(&error),

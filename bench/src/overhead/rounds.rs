@@ -81,7 +81,7 @@ fn spare_others<T>(arm: Arm, outcome: Result<T, BenchError>) -> Result<Option<T>
         (_, Ok(value)) => Ok(Some(value)),
         (Arm::Direct | Arm::Mainpoint | Arm::Memory, Err(error)) => Err(error),
         (_, Err(error)) => {
-            anstream::eprintln!("{}: {}", arm.title(), error.with_causes());
+            anstream::eprintln!("{}: {}", arm.name(), error.with_causes());
             Ok(None)
         }
     }

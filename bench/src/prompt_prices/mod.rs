@@ -18,16 +18,15 @@ mod results;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use self::conversation::Chat;
 use self::message::Messages;
-use self::pricing::Prices;
 use self::results::ChatResult;
 use crate::filled::PlayOptions;
-use crate::{BenchError, data, locate, running};
+use crate::{BenchError, data, locate};
 
-/// What is played, and what it costs.
+/// What is played.
 #[derive(Debug, Clone, Args)]
 pub struct PriceOptions {
     /// Directory of all data.
@@ -42,35 +41,8 @@ pub struct PriceOptions {
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
-    /// Plays the conversations with each of several values of a key, such as memory.memory_share=0.02,0.05,0.1,0.2,0.3; the last
-    /// of them stands in the tables, and the picture shows what evidence each leaves at what price.
-    #[arg(long, value_name = "KEY=VALUES", value_parser = running::setting)]
-    curve: Option<(String, String)>,
-    /// What kind of provider charges.
-    #[arg(long, value_enum, default_value = "openai")]
-    prices: Provider,
     #[command(flatten)]
     play: PlayOptions,
-}
-
-/// Keys of the configuration and their values, as TOML writes them.
-type Settings = Vec<(String, String)>;
-
-/// The conversations with one setting.
-struct Point {
-    /// The setting's value; none without a curve.
-    setting: Option<String>,
-    results: Vec<ChatResult>,
-}
-
-/// Providers by what they charge for a prompt cache.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Provider {
-    /// Reading costs a tenth of input, writing nothing extra.
-    #[value(name = "openai")]
-    OpenAi,
-    /// Reading costs a tenth of input, writing a quarter more than input.
-    Anthropic,
 }
 
 /// The BEAM chats to report on.
@@ -86,51 +58,11 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     let rounds = options.rounds.map_or(usize::MAX, usize::from);
     let chats = data::named(all, &names)?;
     let chats: Vec<Chat> = chats.iter().map(|conversation| Chat::of(conversation, rounds)).collect();
-    let mut points = Vec::new();
-    for (setting, settings) in options.variants() {
-        if let Some(setting) = &setting {
-            anstream::println!("With {setting}:");
-        }
-        let mut results = Vec::new();
-        for chat in &chats {
-            let mut messages = Messages::new();
-            let played = play::play(options, &settings, chat, &mut messages).await?;
-            results.push(ChatResult::new(chat, &played, options.budget as usize, &mut messages));
-        }
-        points.push(Point { setting, results });
+    let mut results = Vec::new();
+    for chat in &chats {
+        let mut messages = Messages::new();
+        let played = play::play(options, chat, &mut messages).await?;
+        results.push(ChatResult::new(chat, &played, options.budget as usize, &mut messages));
     }
-    report::publish(options, &points)
-}
-
-impl Provider {
-    /// What its models cost, relative to a token of input.
-    fn listed(self) -> Prices {
-        let cache_write = match self {
-            Self::OpenAi => 1.0,
-            Self::Anthropic => 1.25,
-        };
-        Prices { input: 1.0, cache_read: 0.1, cache_write }
-    }
-}
-
-impl PriceOptions {
-    /// The proxy is told the prices; what the caller sets comes later and counts more.
-    fn price_settings(&self) -> [(String, String); 2] {
-        let prices = self.prices.listed();
-        [("prices.cache_read", prices.cache_read), ("prices.cache_write", prices.cache_write)]
-            .map(|(key, value)| (key.to_owned(), format!("{value:?}")))
-    }
-
-    /// The settings of each point of the curve; of one point without a curve.
-    fn variants(&self) -> Vec<(Option<String>, Settings)> {
-        let common: Settings = self.price_settings().into_iter().chain(self.play.settings.iter().cloned()).collect();
-        let Some((key, values)) = &self.curve else {
-            return vec![(None, common)];
-        };
-        let variant = |value: &str| {
-            let own = (key.clone(), value.trim().to_owned());
-            (Some(format!("{key} = {}", own.1)), common.iter().cloned().chain([own]).collect())
-        };
-        values.split(',').map(variant).collect()
-    }
+    report::publish(options, &results)
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::PriceOptions;
 use super::conversation::{Chat, Round};
 use super::message::{Messages, Prompt};
+use super::pricing::TOLD;
 use crate::BenchError;
 use crate::filled::{History, Stage, message};
 use crate::progress::Progress;
@@ -39,15 +40,10 @@ const ASIDE: &str = "I will come back to that.";
 
 /// Plays every round on a store that has read the conversation, and then asks every question aside: a turn is recalled only once
 /// it was said, and what is measured does not wait for the reader.
-pub(super) async fn play(
-    options: &PriceOptions,
-    settings: &[(String, String)],
-    chat: &Chat,
-    messages: &mut Messages,
-) -> Result<Played, BenchError> {
+pub(super) async fn play(options: &PriceOptions, chat: &Chat, messages: &mut Messages) -> Result<Played, BenchError> {
     let key = format!("prices-{}", chat.name);
     let history = History::of_one(&chat.name, &key, said(chat));
-    let stage = history.play(&options.play.cache, options.budget, &[], settings).await?;
+    let stage = history.play(&options.play.cache, options.budget, &TOLD, &options.play.settings).await?;
     let mut client = stage.client(SYSTEM);
     let steps = chat.rounds.len() + chat.questions.len();
     let mut progress = Progress::begin(format!("playing {}", chat.name), steps);

@@ -3,34 +3,27 @@
 //! It must not know how anything was measured.
 
 use super::policies::Policy;
-use super::pricing::{Charge, Prices};
+use super::pricing::{CACHE_READ, Charge};
 use super::results::{BetweenEvictions, ChatResult};
-use super::{CHATS, Point, PriceOptions};
+use super::{CHATS, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find};
+use crate::report::{Axis, Chart, Report, Row, Series, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
 struct Sample<'a> {
     results: &'a [ChatResult],
-    prices: Prices,
     chats: Resamples,
     questions: Resamples,
 }
 
 const SEED: u64 = 20_261_123;
-const RATIO: &str = "price_ratio_to_untouched";
-const BETWEEN: &str = "Over the requests whose receipts say that nothing was evicted, from each chat's second on. Of append-only: \
-    cached tokens beside those that a prompt of that size has cached if it is only appended to. Share: cached tokens of all prompt \
-    tokens.";
 
 impl<'a> Sample<'a> {
-    /// The results at these prices.
-    fn of(results: &'a [ChatResult], prices: Prices) -> Self {
+    fn of(results: &'a [ChatResult]) -> Self {
         let evidence = |result: &ChatResult| result.policy(Policy::Mainpoint).evidence.len();
         Self {
             results,
-            prices,
             chats: Resamples::draw(results.len(), RESAMPLES, SEED),
             questions: Resamples::draw(results.iter().map(evidence).sum(), RESAMPLES, SEED),
         }
@@ -50,7 +43,11 @@ impl<'a> Sample<'a> {
             let (tokens, cached) = (of_totals(|total| total.tokens), of_totals(|total| total.cached));
             let evidence = self.evidence(policy);
             rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
-            rows.push(row(RATIO, policy, self.chats.ratio(&prices, &self.prices_of(Policy::Untouched))));
+            rows.push(row(
+                "price_ratio_to_untouched",
+                policy,
+                self.chats.ratio(&prices, &self.prices_of(Policy::Untouched)),
+            ));
             rows.push(row("cached_share", policy, self.chats.ratio(&cached, &tokens)));
             rows.push(row("prompt_tokens", policy, tokens.iter().sum::<f64>().into()));
             let figure = self.questions.interval(&evidence);
@@ -81,7 +78,7 @@ impl<'a> Sample<'a> {
     /// The price of all rounds, chat by chat.
     fn prices_of(&self, policy: Policy) -> Vec<f64> {
         let charges = |result: &'a ChatResult| result.policy(policy).charges.iter();
-        self.each(|result| charges(result).map(|charge| self.prices.of(*charge)).sum())
+        self.each(|result| charges(result).map(|charge| charge.price()).sum())
     }
 
     fn each<T>(&self, value: impl Fn(&'a ChatResult) -> T) -> Vec<T> {
@@ -90,90 +87,23 @@ impl<'a> Sample<'a> {
 }
 
 /// Prints the tables, and writes tables, rows and picture.
-pub(super) fn publish(options: &PriceOptions, points: &[Point]) -> Result<(), BenchError> {
+pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
     let title = "What a conversation costs with prompt caching";
-    let Some(last) = points.last() else { return Ok(()) };
-    let mut report = report(options, &last.results);
-    if options.curve.is_some() {
-        add_curve(&mut report, options, points);
-    }
-    report.publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
-}
-
-/// Price and evidence of each point, as rows, a table and a picture.
-fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
-    let (prices, bench) = (options.prices.listed(), format!("{}-curve", bench_name(options)));
-    let mut lines = Vec::new();
-    for point in points {
-        let arm = point.setting.clone().unwrap_or_default();
-        let rows = Sample::of(&point.results, prices).rows(&bench, "");
-        let own = rows.into_iter().filter(|row| row.arm == Policy::Mainpoint.name());
-        let own = own.filter(|row| [RATIO, "evidence"].contains(&row.metric.as_str()));
-        report.rows.extend(own.map(|row| Row { arm: arm.clone(), ..row }));
-        lines.push(Line::new([arm.clone()], &bench, &arm));
-    }
-    let columns = [
-        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
-        column("evidence", "evidence", 3).with_bounds("95 % interval"),
-    ];
-    report.tabulate("Evidence against price", "", &["setting"], &lines, &columns);
-    report.charts.push(vec![curve(report, &bench, points)]);
-}
-
-fn curve(report: &Report, bench: &str, points: &[Point]) -> Chart {
-    let value = |bench: &str, metric: &str, arm: &str| find(&report.rows, bench, metric, arm).map(|row| row.value);
-    let place = |bench: &str, arm: &str| Some((value(bench, RATIO, arm)?, value(bench, "evidence", arm)?));
-    let base = bench.strip_suffix("-curve").unwrap_or(bench);
-    let settings = points.iter().filter_map(|point| place(bench, point.setting.as_deref()?));
-    let own = Series { name: "mainpoint".to_owned(), points: settings.collect() };
-    let others = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Mainpoint);
-    let others = others.filter_map(|policy| {
-        Some(Series { name: policy.title().to_owned(), points: vec![place(base, policy.name())?] })
-    });
-    let series: Vec<Series> = others.chain([own]).collect();
-    let all = series.iter().flat_map(|series| &series.points).copied();
-    let (across, up): (Vec<f64>, Vec<f64>) = all.unzip();
-    Chart {
-        title: "Evidence in the prompt against price".to_owned(),
-        across: Axis::linear("price, untouched prompts = 1", &across),
-        up: Axis::linear("evidence", &up),
-        series,
-    }
+    report(options, results).publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
-    let (prices, bench) = (options.prices.listed(), bench_name(options));
+    let bench = bench_name(options);
     let mut report = Report::default();
-    report.rows = Sample::of(results, prices).rows(&bench, "");
     report.charts.extend(results.first().map(|result| vec![chart(result)]));
-    let mut sections = vec![(heading(options), method(prices), String::new(), results)];
-    for result in results {
-        let (heading, suffix) = (format!("Chat {}", result.name), format!("/{}", result.name));
-        let one = std::slice::from_ref(result);
-        report.rows.extend(Sample::of(one, prices).rows(&bench, &suffix));
-        sections.push((heading, String::new(), suffix, one));
-    }
-    let columns = [
-        column("price", "price", 0),
-        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
-        column("cached", "cached_share", 3),
-        column("prompt tokens", "prompt_tokens", 0),
-        column("epochs", "epochs", 0),
-        column("evidence", "evidence", 3).with_bounds("95 % interval"),
-    ];
-    let line = |policy: Policy| Line::new([policy.title()], &bench, policy.name());
-    for (at, (heading, method, suffix, results)) in sections.into_iter().enumerate() {
-        let lines = Policy::ALL.map(|policy| line(policy).around("", &suffix));
-        let note = format!("{method}{}", outcomes(results));
-        report.tabulate(heading, note, &["policy"], &lines, &columns);
-        if at == 0 {
-            let columns = [
-                column("of append-only", "cached_share_ratio_between_epochs", 3).with_bounds("95 % interval"),
-                column("share", "cached_share_between_epochs", 3).with_bounds("95 % interval"),
-            ];
-            let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
-            report.tabulate("Between two evictions", BETWEEN, &["policy"], &lines, &columns);
-        }
+    let all = (heading(options), method(), String::new(), results);
+    let each = results.iter().map(|result| {
+        (format!("Chat {}", result.name), String::new(), format!("/{}", result.name), std::slice::from_ref(result))
+    });
+    for (heading, method, suffix, results) in std::iter::once(all).chain(each) {
+        let rows = Sample::of(results).rows(&bench, &suffix);
+        report.add(heading, format!("{method}{}", outcomes(results)), table_of(&rows));
+        report.rows.extend(rows);
     }
     report
 }
@@ -189,15 +119,15 @@ fn heading(options: &PriceOptions) -> String {
     )
 }
 
-fn method(prices: Prices) -> String {
-    let Prices { input, cache_read, cache_write } = prices;
+fn method() -> String {
     format!(
-        "Price: each prompt's tokens (o200k_base) at {cache_read} where the longest beginning that it shares with \
-         any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at {cache_write} \
-         elsewhere; prompts under 1,024 tokens at {input}. Cached: the share of all prompt tokens. Evidence: after \
-         the last round each question that names messages of the chat is asked; a message counts as present when \
-         one message or memory line of the prompt holds at least half of its content words \
-         (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Intervals: \
+        "Price: each prompt's tokens (o200k_base) at {CACHE_READ} where the longest beginning that it shares with \
+         any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at 1 elsewhere. \
+         Cached share: of all prompt tokens. Evidence: after the last round each question that names messages of the chat \
+         is asked; a message counts as present when one message or memory line of the prompt holds at least half of its \
+         content words (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Between \
+         epochs: over the requests whose receipts say that nothing was evicted, from each chat's second on; their ratio is \
+         that of cached tokens to those that a prompt of that size has cached if it is only appended to. Intervals: \
          bootstrap over chats, for evidence over questions, {RESAMPLES} resamples, seed {SEED}. All prompts but \
          mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded, on a store that had \
          read the conversation. "
@@ -249,6 +179,7 @@ mod tests {
 
     use super::super::results::tests::result;
     use super::*;
+    use crate::report::find;
 
     #[derive(Parser)]
     struct Program {
@@ -271,32 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn the_proxy_is_told_the_prices() {
-        let told = options(&["--prices", "anthropic"]).price_settings();
-        assert_eq!(told.map(|(_, value)| value), ["0.1", "1.25"]);
-    }
-
-    #[test]
-    fn a_curve_has_a_point_for_each_setting_with_its_own_price_and_evidence() {
-        let options = options(&["--curve", "memory.memory_share=0.1,0.3"]);
-        let names: Vec<Option<String>> = options.variants().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["0.1", "0.3"].map(|value| Some(format!("memory.memory_share = {value}"))));
-        let points: Vec<Point> = names.into_iter().map(|setting| Point { setting, results: vec![result()] }).collect();
-        let mut report = report(&options, &points[1].results);
-        add_curve(&mut report, &options, &points);
-        let row = |arm: &str| find(&report.rows, "prompt-cache-beam-curve", "evidence", arm).map(|row| row.value);
-        assert_eq!(row("memory.memory_share = 0.1"), Some(1.0));
-        let line = report.charts[1][0].series.last().unwrap();
-        assert_eq!((line.name.as_str(), line.points.len()), ("mainpoint", 2));
-    }
-
-    #[test]
     fn rows_hold_all_conversations_together_and_each_by_its_name() {
         let results = [result(), result()];
         let report = report(&options(&[]), &results);
         let row = |metric, policy: Policy| find(&report.rows, "prompt-cache-beam", metric, policy.name());
         let value = |metric, policy| row(metric, policy).map(|row| (row.value, row.n));
-        assert_eq!(value(RATIO, Policy::Untouched), Some((1.0, 2)));
+        assert_eq!(value("price_ratio_to_untouched", Policy::Untouched), Some((1.0, 2)));
         assert_eq!(value("epochs", Policy::Mainpoint), Some((2.0, 2)));
         assert_eq!(value("epochs/some", Policy::Mainpoint), Some((1.0, 1)));
         assert_eq!(value("evidence", Policy::SlidingWindow), Some((0.0, 2)));

@@ -7,18 +7,16 @@ use std::time::Instant;
 
 use mainpoint_engine::{Engine, ReadRequest};
 
-use super::texts::Text;
+use super::texts::{Text, Way};
 use crate::progress::Progress;
 use crate::stats::as_float;
 use crate::{BenchError, Failing};
 
-/// One way with so many threads, and how long it took.
+/// One way, and how long it took.
 #[derive(Debug)]
 pub(super) struct Timed {
     /// The way's arm in result files.
     pub(super) arm: &'static str,
-    pub(super) title: &'static str,
-    pub(super) threads: usize,
     pub(super) tokens: usize,
     /// Seconds of each round.
     pub(super) seconds: Vec<f64>,
@@ -32,20 +30,14 @@ impl Timed {
     }
 }
 
-/// Reads a text in every way with every engine, each with its number of threads, after one round that does not count.
-pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize) -> Result<Vec<Timed>, BenchError> {
-    let mut arms = Vec::new();
-    for (threads, engine) in engines {
-        for way in &text.ways {
-            let (arm, title, tokens) = (way.arm, way.title, text.tokens);
-            let timed = Timed { arm, title, threads: *threads, tokens, seconds: Vec::with_capacity(rounds) };
-            arms.push((engine, &way.turns, timed));
-        }
-    }
+/// Reads a text in every way, after one round that does not count.
+pub(super) async fn time(engine: &Engine, text: &Text, rounds: usize) -> Result<Vec<Timed>, BenchError> {
+    let timed = |way: &Way| Timed { arm: way.arm, tokens: text.tokens, seconds: Vec::with_capacity(rounds) };
+    let mut arms = text.ways.each_ref().map(|way| (&way.turns, timed(way)));
     let mut progress = Progress::begin(format!("reading {} tokens", text.tokens), (rounds + 1) * arms.len());
     for round in 0..=rounds {
-        for (engine, turns, timed) in &mut arms {
-            let request = ReadRequest { turns: turns.clone() };
+        for (turns, timed) in &mut arms {
+            let request = ReadRequest { turns: turns.to_vec() };
             let started = Instant::now();
             let read = engine.read(request).await.in_engine("reading")?;
             let seconds = started.elapsed().as_secs_f64();
@@ -56,5 +48,5 @@ pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize
             progress.advance(1);
         }
     }
-    Ok(arms.into_iter().map(|(_, _, timed)| timed).collect())
+    Ok(arms.into_iter().map(|(_, timed)| timed).collect())
 }

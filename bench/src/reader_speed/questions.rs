@@ -16,8 +16,6 @@ use crate::{BenchError, Failing};
 /// Milliseconds of each question of one kind, round by round.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// What tables call them.
-    pub(super) name: String,
     /// What result files call them.
     pub(super) bench: String,
     /// What was done beside.
@@ -53,11 +51,11 @@ pub(super) async fn time(
     let questions = conversations.iter().flat_map(|conversation| &conversation.questions);
     let questions: Vec<&str> = questions.map(|question| question.text.as_str()).collect();
     let mut real = questions.iter().copied().cycle();
-    let mut idle = Asked::new("as they are, idle", "question", "idle");
-    let mut busy = Asked::new("as they are, during a bulk read", "question", "during-bulk-read");
+    let mut idle = Asked::new("question", "idle");
+    let mut busy = Asked::new("question", "during-bulk-read");
     let mut cut = Vec::with_capacity(LENGTHS.len());
     for length in LENGTHS {
-        let asked = Asked::new(format!("of {length} tokens, idle"), format!("question-{length}"), "idle");
+        let asked = Asked::new(format!("question-{length}"), "idle");
         cut.push((of_length(engine, &turns, length)?, asked));
     }
     let mut progress = Progress::begin("questions", rounds + 1);
@@ -88,8 +86,8 @@ fn of_length(engine: &Engine, turns: &[TurnText], length: usize) -> Result<Vec<S
 
 impl Asked {
     /// Nothing yet.
-    pub(super) fn new(name: impl Into<String>, bench: impl Into<String>, arm: &'static str) -> Self {
-        Self { name: name.into(), bench: bench.into(), arm, rounds: Vec::new() }
+    pub(super) fn new(bench: impl Into<String>, arm: &'static str) -> Self {
+        Self { bench: bench.into(), arm, rounds: Vec::new() }
     }
 
     fn add(&mut self, round: Vec<f64>, counts: bool) {

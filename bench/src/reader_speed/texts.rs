@@ -23,7 +23,6 @@ pub(super) struct Text {
 pub(super) struct Way {
     /// Its arm in result files.
     pub(super) arm: &'static str,
-    pub(super) title: &'static str,
     pub(super) turns: Vec<TurnText>,
 }
 
@@ -61,10 +60,7 @@ impl Text {
             kept.push(turn);
         }
         let one = joined(&kept).into_iter().collect();
-        let ways = [
-            Way { arm: "mainpoint", title: "turn by turn", turns: kept },
-            Way { arm: "mainpoint-one-turn", title: "as one turn", turns: one },
-        ];
+        let ways = [Way { arm: "mainpoint", turns: kept }, Way { arm: "mainpoint-one-turn", turns: one }];
         Ok(Self { ways, tokens: tokens - room })
     }
 }

@@ -40,7 +40,6 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
         ("bm25", found.by_words.clone()),
         ("rrf-bm25-mean", fused(&[&found.by_words, &found.by_vector], count)),
         ("maxsim", by_max_sim(&asked.codes, codes)),
-        ("relevance-without-newer", turns_of(&candidates.turns, &by_chance(&candidates.candidates))),
         ("full-pipeline", shipped.ranking(candidates)),
     ];
     let without = WITHOUT.map(|(arm, lose)| (arm, shipped.without(candidates, lose)));

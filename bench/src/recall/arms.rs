@@ -82,7 +82,6 @@ pub(super) const ARMS: &[Arm] = &[
     arm("relevance-without-neighbours", "shipped, without the turns beside", EVERYTHING),
     arm("relevance-without-dates", "shipped, without named times", EVERYTHING),
     arm("relevance-without-speaker", "shipped, without who speaks", EVERYTHING),
-    arm("relevance-without-newer", "shipped, without newer facts first", EVERYTHING),
     arm("full-pipeline", "what the product recalls, by relevance (shipped)", EVERYTHING),
 ];
 

@@ -32,7 +32,7 @@ pub use self::weights::learn as learn_weights;
 
 use self::arm_rankings::rankings;
 use self::costs::Stored;
-use self::languages::Languages;
+use self::languages::{END_TO_END, Languages};
 use self::library::{Library, ReadingOptions};
 use self::material::{Extent, Material, gather};
 use self::scores::{Results, mean_of, measure};
@@ -40,7 +40,7 @@ use self::small_talk::SmallTalk;
 use crate::data::{self, Conversation, DataSet, Kind};
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, table_of};
 use crate::stats::{RESAMPLES, Resamples};
 use crate::{BenchError, locate};
 
@@ -115,17 +115,15 @@ async fn measure_set(
     if *kind == Kind::Language {
         let forwarded = end_to_end::play(product, conversations).await;
         let interval = resamples.interval(&forwarded);
-        rows.push(Row::new(&bench, "forwarded", "end-to-end", interval).over(forwarded.len()));
+        rows.push(Row::new(&bench, "forwarded", END_TO_END, interval).over(forwarded.len()));
         let code = conversations.first().map_or("", Conversation::language);
-        measured.languages.add(code, results, forwarded);
+        measured.languages.add(code, results);
     } else {
         let heading = options.heading(set, &results);
-        add_tables(&mut measured.report, &bench, &heading, &results, &rows);
-        let sizes = costs::sizes_table(&shelf, &materials)?;
         let report = &mut measured.report;
+        add_tables(report, &heading, &results, &rows);
+        let sizes = costs::sizes_table(&shelf, &materials)?;
         report.add(format!("{heading}: what was stored and read"), costs::SIZES_NOTE, sizes);
-        let stored = costs::table(&rows, &bench);
-        report.add(format!("{heading}: bytes that each arm needs"), costs::NOTE, stored);
         report.charts.push(report::charts(&heading, &rows, &bench));
     }
     measured.report.rows.extend(rows);
@@ -153,24 +151,35 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     results
 }
 
-fn add_tables(report: &mut Report, bench: &str, heading: &str, results: &Results, rows: &[Row]) {
-    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first \
-        k of their conversation. What is shipped comes out of the store and the product's own search; other vectors and codes are \
-        compared one by one in memory.";
-    const FLOOR: &str =
-        "Whether what is shipped falls significantly below the best single baseline: a vector, BM25 or MaxSim.";
-    const COVERAGE: &str = "The share of the evidence among the best turns that fit a budget of the model's tokens together: whole \
-        turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
-    report.add(heading, METHOD, report::recall_table(rows, bench));
-    let fractions = format!("{heading}: recall_all@1 and @3, fractional recall and nDCG");
-    report.add(fractions, "", report::fraction_table(rows, bench));
-    let groups = format!("{heading}: recall_all@10 by kind of question");
-    report.add(groups, "", report::group_table(results));
-    report.add(format!("{heading}: the floor"), FLOOR, report::difference_table(rows, true));
-    let coverage = report::coverage_table(rows, bench);
-    report.add(format!("{heading}: evidence coverage"), COVERAGE, coverage);
-    let note = format!("In points; paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
-    report.add(format!("{heading}: differences"), note, report::difference_table(rows, false));
+/// Tables of every arm's measures, of its differences, and of the groups of questions.
+fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row]) {
+    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first k of their conversation; \
+        recall@k: the share of that; recall_any@k: with any. What is shipped comes out of the store and the product's own search; \
+        other vectors and codes are compared one by one in memory.";
+    const COVERAGE: &str =
+        "The share of the evidence among the best turns that fit a budget of the model's tokens together.";
+    const BY_PASSAGE: &str =
+        "The same where turns of several passages are quoted by one of average length, for every arm alike.";
+    let measures = [
+        ("recall_all@", METHOD),
+        ("recall@", ""),
+        ("recall_any@", ""),
+        ("ndcg@", ""),
+        ("coverage@", COVERAGE),
+        ("coverage_by_passage@", BY_PASSAGE),
+        (costs::BYTES, costs::NOTE),
+    ];
+    for (measure, note) in measures {
+        let shown = rows.iter().filter(|row| row.metric.starts_with(measure) && !report::is_difference(row));
+        report.add(format!("{heading}: {}", measure.trim_end_matches('@')), note, table_of(shown));
+    }
+    report.add(format!("{heading}: recall_all@10 by kind of question"), "", report::group_table(results));
+    let floor = "What is shipped minus the best single baseline: a vector, BM25 or MaxSim.";
+    let differences = format!("Paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
+    for (title, note, is_floor) in [("the floor", floor, true), ("differences", &differences, false)] {
+        let of_kind = |row: &&Row| report::is_difference(row) && (row.metric == report::FLOOR) == is_floor;
+        report.add(format!("{heading}: {title}"), note, table_of(rows.iter().filter(of_kind)));
+    }
 }
 
 impl RecallOptions {
@@ -218,7 +227,7 @@ fn names(conversations: &[Conversation]) -> Vec<&str> {
 /// Results of other conversations than those of the report never pass for them.
 fn bench_name(set: &DataSet) -> String {
     if set.kind == Kind::Language {
-        return format!("language-{}", set.conversations.first().map_or("", Conversation::language));
+        return languages::bench(set.conversations.first().map_or("", Conversation::language));
     }
     let names = names(&set.conversations);
     let names = if names == set.kind.reported() { "dev-report".to_owned() } else { names.join("+") };

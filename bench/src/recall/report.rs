@@ -5,11 +5,11 @@
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::costs::BYTES;
 use super::scores::{BUDGETS, DEPTHS, Results, SHALLOW_DEPTHS, measures};
-use crate::report::{Axis, Chart, Column, Line, Row, Series, Table, column, find, points, share, table, table_of};
+use crate::report::{Axis, Chart, Row, Series, Table, find, share, table};
 use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 23] = [
+const DIFFERENCES: [(&str, &str); 22] = [
     ("maxsim", "mean"),
     ("maxsim", "bm25"),
     ("maxsim", "maxsim-all"),
@@ -32,7 +32,6 @@ const DIFFERENCES: [(&str, &str); 23] = [
     (SHIPPED, "relevance-without-neighbours"),
     (SHIPPED, "relevance-without-dates"),
     (SHIPPED, "relevance-without-speaker"),
-    (SHIPPED, "relevance-without-newer"),
 ];
 /// The measures that differences are taken of.
 const COMPARED: [&str; 9] = [
@@ -54,7 +53,7 @@ pub(super) const RECALL: &str = "recall_all@10";
 pub(super) const SHIPPED: &str = "full-pipeline";
 /// Stands between the arms of a difference.
 const MINUS: &str = " − ";
-const FLOOR: &str = "floor@10";
+pub(super) const FLOOR: &str = "floor@10";
 
 /// All rows for machines: every arm's measures, the differences, and what is shipped minus the best baseline over all questions
 /// and for each kind of them.
@@ -90,26 +89,6 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
     rows
 }
 
-/// Every arm's `recall_all`.
-pub(super) fn recall_table(rows: &[Row], bench: &str) -> Table {
-    arm_table(rows, bench, ARMS, DEPTHS.map(|depth| (format!("@{depth}"), format!("recall_all@{depth}"))))
-}
-
-/// Every arm's `recall_all` at small depths, fractional recall and nDCG.
-pub(super) fn fraction_table(rows: &[Row], bench: &str) -> Table {
-    let shallow = SHALLOW_DEPTHS.map(|depth| format!("recall_all@{depth}"));
-    let depths = DEPTHS.map(|depth| format!("recall@{depth}"));
-    let names = shallow.into_iter().chain(depths).chain(["ndcg@10".to_owned()]);
-    arm_table(rows, bench, ARMS, names.map(|name| (name.clone(), name)))
-}
-
-/// The share of the evidence that fits token budgets, for the main arms.
-pub(super) fn coverage_table(rows: &[Row], bench: &str) -> Table {
-    let whole = BUDGETS.map(|budget| (format!("{budget} tokens"), format!("coverage@{budget}")));
-    let passage = BUDGETS.map(|budget| (format!("{budget}, by passage"), format!("coverage_by_passage@{budget}")));
-    arm_table(rows, bench, main_arms(), whole.into_iter().chain(passage))
-}
-
 /// The `recall_all@10` of the main arms for every group of questions.
 pub(super) fn group_table(results: &Results) -> Table {
     let groups = results.groups();
@@ -122,17 +101,9 @@ pub(super) fn group_table(results: &Results) -> Table {
     table
 }
 
-/// Paired differences with their intervals: those of arms, or those to the best baseline.
-pub(super) fn difference_table(rows: &[Row], to_the_best: bool) -> Table {
-    let mut table = table(["difference", "metric", "n", "points", "95 % interval", "excludes 0"]);
-    let differences = rows.iter().filter(|row| row.arm.contains(MINUS));
-    for row in differences.filter(|row| (row.metric == FLOOR) == to_the_best) {
-        let verdict = if row.figure().excludes_zero() { "yes" } else { "no" };
-        let [points, interval] = points(row.figure());
-        let cells = [row.arm.as_str(), &row.metric, &row.n.to_string(), &points, &interval, verdict];
-        table.add_row(cells);
-    }
-    table
+/// Whether a row is of a difference: of two arms, or of what is shipped to the best baseline.
+pub(super) fn is_difference(row: &Row) -> bool {
+    row.arm.contains(MINUS)
 }
 
 /// What arms find in a token budget and what they have to store, as two charts.
@@ -172,18 +143,6 @@ fn main_arms() -> impl Iterator<Item = &'static Arm> {
     ARMS.iter().filter(|arm| MAIN_ARMS.contains(&arm.name))
 }
 
-/// A line for each arm and a column for each measure, given by its heading and its name.
-fn arm_table(
-    rows: &[Row],
-    bench: &str,
-    arms: impl IntoIterator<Item = &'static Arm>,
-    measures: impl IntoIterator<Item = (String, String)>,
-) -> Table {
-    let lines = arms.into_iter().map(|arm| Line::new([arm.title], bench, arm.name));
-    let columns = measures.into_iter().map(|(heading, measure)| column(heading, measure, 3));
-    table_of(rows, &["arm"], &lines.collect::<Vec<_>>(), &columns.collect::<Vec<Column>>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,9 +169,9 @@ mod tests {
         assert_eq!(value(FLOOR, "full-pipeline − maxsim, all"), Some((-0.5, 10)));
         assert_eq!(value(FLOOR, "full-pipeline − maxsim, category 0"), Some((-1.0, 5)));
         assert!(rows.iter().all(|row| row.low <= row.value && row.value <= row.high));
-        assert_eq!(recall_table(&rows, "some").row_iter().count(), 3);
-        assert_eq!(difference_table(&rows, true).row_iter().count(), 3);
-        assert_eq!(difference_table(&rows, false).row_iter().count(), 3 * COMPARED.len());
+        let differences =
+            |of_floor: bool| rows.iter().filter(|row| is_difference(row) && (row.metric == FLOOR) == of_floor);
+        assert_eq!((differences(true).count(), differences(false).count()), (3, 3 * COMPARED.len()));
         assert_eq!(group_table(&results()).row_iter().count(), 3);
     }
 

@@ -12,8 +12,8 @@ use super::material::Material;
 use super::shelf::{Asked, Shelf};
 use crate::BenchError;
 use crate::data::{Conversation, DataSet, Kind, remarks};
-use crate::report::{Report, Row, Table, share, table};
-use crate::stats::{RESAMPLES, Resamples, mean};
+use crate::report::{Report, Row};
+use crate::stats::{RESAMPLES, Resamples};
 
 /// The evidence of everything that was asked, in groups.
 #[derive(Debug, Default)]
@@ -45,11 +45,7 @@ const NOTE: &str = "The share of the texts for which the product recalls nothing
     Questions have an answer, and as few as possible should be silenced. Messages: what nothing in the chat bears on, from \
     the data. Remarks: ten of ours for each of ten languages, said in a chat of their language where there is one, else in the \
     English one. Unanswerable: questions about what the conversation is about that it does not answer; a floor is no help there.";
-const SWEEP: &str = "The same over all languages, at other floors: the least best match (memory.least_match), with the product's least \
-    lead over small talk, and the least lead, with the product's least match.";
-/// The floors of the sweep, in thousandths.
-const MATCHES: [i16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
-const LEADS: [i16; 12] = [-30, 0, 10, 20, 30, 40, 50, 70, 100, 120, 150, 200];
+
 impl SmallTalk {
     /// Says which data sets there are, before the first is added.
     pub(super) fn languages(&mut self, sets: &[DataSet]) {
@@ -105,9 +101,8 @@ impl SmallTalk {
         if self.groups.is_empty() {
             return;
         }
-        report.add("Small talk", NOTE, self.table());
-        report.add("Small talk: other floors", SWEEP, self.sweep());
         report.rows.extend(self.rows());
+        report.tabulate("Small talk", NOTE, |row| row.bench == BENCH);
     }
 
     fn extend(&mut self, group: Group, place: &str, evidence: impl IntoIterator<Item = Evidence>) {
@@ -131,35 +126,6 @@ impl SmallTalk {
         in_languages.flat_map(|(_, evidence)| evidence).copied().collect()
     }
 
-    fn table(&self) -> Table {
-        let places: BTreeSet<&str> = self.groups.keys().map(|(_, place)| place.as_str()).collect();
-        let names = Group::ALL.map(|group| group.name().to_owned());
-        let mut table = table(std::iter::once("said in".to_owned()).chain(names));
-        for place in places {
-            let shares = Group::ALL.map(|group| {
-                let found = self.of(group).find(|(other, _)| *other == place);
-                found.map_or_else(String::new, |(_, evidence)| shown(evidence, &self.floor))
-            });
-            table.add_row(std::iter::once(place.to_owned()).chain(shares));
-        }
-        let all = Group::ALL.map(|group| shown(&self.all(group), &self.floor));
-        table.add_row(std::iter::once("all languages".to_owned()).chain(all));
-        table
-    }
-
-    fn sweep(&self) -> Table {
-        let names = Group::IN_LANGUAGES.map(|group| group.name().to_owned());
-        let mut table = table(["least match", "least lead"].map(str::to_owned).into_iter().chain(names));
-        let matches = MATCHES.map(|least| Floor { least_match: f32::from(least) / 1000.0, ..self.floor });
-        let leads = LEADS.map(|least| Floor { least_lead: f32::from(least) / 1000.0, ..self.floor });
-        for floor in matches.into_iter().chain(leads) {
-            let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &floor));
-            let floor = [floor.least_match, floor.least_lead].map(|least| format!("{least:.3}"));
-            table.add_row(floor.into_iter().chain(shares));
-        }
-        table
-    }
-
     fn rows(&self) -> Vec<Row> {
         let row = |group: Group, place: &str, evidence: &[Evidence]| {
             let silenced = silenced(evidence, &self.floor);
@@ -181,7 +147,6 @@ impl SmallTalk {
 
 impl Group {
     const ALL: [Self; 4] = [Self::Questions, Self::Messages, Self::Remarks, Self::Unanswerable];
-    const IN_LANGUAGES: [Self; 3] = [Self::Questions, Self::Messages, Self::Remarks];
 
     fn name(self) -> &'static str {
         match self {
@@ -220,13 +185,6 @@ fn silenced(evidence: &[Evidence], floor: &Floor) -> Vec<f64> {
     silenced.collect()
 }
 
-fn shown(evidence: &[Evidence], floor: &Floor) -> String {
-    if evidence.is_empty() {
-        return String::new();
-    }
-    format!("{} of {}", share(mean(&silenced(evidence, floor))), evidence.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,12 +214,5 @@ mod tests {
         assert_eq!(value("remarks, hi"), Some((1.0, 1)));
         assert_eq!(value("questions, all languages"), Some((0.5, 2)));
         assert_eq!(value("questions, locomo"), Some((0.0, 1)));
-    }
-
-    #[test]
-    fn tables_have_a_line_for_every_place_and_floor() {
-        let measured = small_talk();
-        assert_eq!(measured.table().row_iter().count(), 4);
-        assert_eq!(measured.sweep().row_iter().count(), MATCHES.len() + LEADS.len());
     }
 }

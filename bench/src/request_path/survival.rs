@@ -27,8 +27,6 @@ use crate::{BenchError, Failing};
 
 /// How many of the best matches are looked for.
 const BEST: usize = 10;
-/// The measure of how many of them are candidates.
-pub(super) const SURVIVAL: &str = "survival@10";
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
 /// How often sketches are looked for that are being loaded.
@@ -124,7 +122,7 @@ impl Tally {
         let arm = format!("candidates-{}", self.limit);
         let share = as_float(self.found) / as_float(self.wanted.max(1));
         let turns = as_float(self.candidates) / as_float(self.times.len().max(1));
-        let found = rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]);
+        let found = rows_of(bench, &arm, [("survival@10", share, "share"), ("turns", turns, "turns")]);
         [quantiles(bench, "", &arm, std::slice::from_ref(&self.times)), found].concat()
     }
 }
