@@ -10,8 +10,6 @@ mod forwarded;
 mod report;
 mod scores;
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::Value;
 
@@ -20,15 +18,12 @@ use self::arms::{Arm, Prompt};
 use self::forwarded::Forwarded;
 use crate::data::{DataSet, Question};
 use crate::filled::PlayOptions;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::{BenchError, data, locate};
 
 /// What is asked, and who answers.
 #[derive(Debug, Clone, Args)]
 pub struct AnswerOptions {
-    /// The LoCoMo file.
-    #[arg(long, value_name = "PATH", default_value_os_t = locate::locomo())]
-    data: PathBuf,
     /// Most questions; of more, so many are drawn with a fixed seed.
     #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(1..))]
     questions: u16,
@@ -55,7 +50,7 @@ struct Asked {
 /// # Errors
 /// Any failure of data or files, and of the service that answers.
 pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
-    let DataSet { kind, conversations } = data::load(&options.data)?;
+    let DataSet { kind, conversations } = data::load(&locate::locomo())?;
     let conversations = data::reported(kind, conversations, &[])?;
     let drawn = data::drawn(&conversations, options.questions.into(), |question| !question.answer.is_empty());
     let mut asked = Vec::new();
@@ -74,12 +69,10 @@ async fn answer(options: &AnswerOptions, asked: &mut [Asked]) -> Result<(), Benc
     let mut answering = Answering::start(options).await;
     // One arm after the other, so that prompts which begin alike follow each other and are read once.
     for arm in Arm::ALL {
-        let mut progress = Progress::begin(format!("answering, {}", arm.name()), asked.len());
         let mut prompts: Vec<_> = asked.iter_mut().map(|one| &mut one.prompts[arm as usize]).collect();
         prompts.sort_by_cached_key(|(prompt, _)| prompt.messages.iter().map(Value::to_string).collect::<Vec<_>>());
-        for (prompt, answer) in prompts {
+        for (prompt, answer) in over(format!("answering, {}", arm.name()), prompts) {
             *answer = answering.answer(&prompt.messages).await?;
-            progress.advance(1);
         }
     }
     answering.end().await;

@@ -146,6 +146,11 @@ impl Conversation {
         }
     }
 
+    /// When it has ended.
+    pub(crate) fn end(&self) -> DateTime<Utc> {
+        self.turns.last().map(|turn| turn.time).unwrap_or_default()
+    }
+
     /// The language of a conversation of [`Kind::Language`], which its name begins with.
     pub(crate) fn language(&self) -> &str {
         self.name.split('-').next().unwrap_or_default()

@@ -9,13 +9,14 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use indicatif::ProgressBar;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{binary, usage};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
 use crate::product::overrides;
-use crate::progress::Progress;
+use crate::progress::bar;
 use crate::{BenchError, Failing};
 
 /// What is imported, into which store.
@@ -71,7 +72,7 @@ struct Watched {
     share: u32,
     log: PathBuf,
     started: Instant,
-    progress: Progress,
+    bar: ProgressBar,
 }
 
 /// What messages call the program.
@@ -141,7 +142,7 @@ impl Importer {
             share: 0,
             log,
             started: Instant::now(),
-            progress: Progress::begin(format!("importing, per cent, {name}"), 100),
+            bar: bar(format!("importing, per cent, {name}"), 100),
         })
     }
 
@@ -178,7 +179,7 @@ impl Watched {
         }
         let share = share_read(&std::fs::read_to_string(&self.log).unwrap_or_default());
         if share > self.share {
-            self.progress.advance((share - self.share) as usize);
+            self.bar.inc(u64::from(share - self.share));
             self.share = share;
         }
     }

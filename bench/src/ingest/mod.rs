@@ -22,7 +22,7 @@ use self::history::Extent;
 use self::importing::{Importer, Run, Summary};
 use crate::data::{self, Conversation, DataSet};
 use crate::product::overrides;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::report::{Report, Row, SPEED, rows_of, sized};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
@@ -34,10 +34,6 @@ pub struct IngestOptions {
     /// Tokens of the history, at four bytes each, at least 50,000.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..))]
     tokens: u32,
-    /// Recorded conversations that the history takes turns with: LoCoMo files, directories of BEAM chats; may be
-    /// given several times or with commas.
-    #[arg(long, value_name = "PATHS", value_delimiter = ',', default_values_os_t = [locate::locomo(), locate::beam()])]
-    data: Vec<PathBuf>,
     /// Models that read, one import for each, as models.reader names them; "default" is the product's own. May be given several
     /// times or with commas.
     #[arg(long, value_name = "MODELS", value_delimiter = ',', default_values = ["default", "all-minilm-l6-v2"])]
@@ -84,13 +80,13 @@ const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from st
 /// # Errors
 /// Any failure of data, files or the program; also an import that loses, repeats or starts over what it had read.
 pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
-    let (material, sources) = load(&options.data)?;
+    let (material, sources) = load(&[locate::locomo(), locate::beam()])?;
     let directory = tempfile::tempdir().when_writing("a temporary directory")?;
     let file = directory.path().join("history.jsonl");
     let extent = history::write(&file, &sources, options.tokens as usize)?;
     let note = format!(
-        "{} conversations of {material} in turn, {} turns, {} bytes of text; from the second passage through the data on, the \
-         sentences of each turn stand in another order. The first run is killed (SIGKILL) at {KILLED_AT} % of the tokens; the second \
+        "{} conversations of {material} in turn, {} turns, {} bytes of text; one that is used again begins \
+         otherwise, so that all of its turns are others. The first run is killed (SIGKILL) at {KILLED_AT} % of the tokens; the second \
          goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once. {OUTCOME}",
         extent.conversations, extent.turns, extent.bytes
     );
@@ -116,12 +112,10 @@ async fn measure(importer: Importer, extent: &Extent) -> Result<Measured, BenchE
     let again = importer.to_the_end("again").await?;
     once(extent.turns, &resumed.1, &again.1).map_err(|reason| BenchError::program("mainpoint import", reason))?;
     let upstream = ScriptedUpstream::start().await;
-    let mut progress = Progress::begin("starting the proxy", 2 * ROUNDS);
     let mut times = [Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS)];
-    for _ in 0..ROUNDS {
+    for _ in over("starting the proxy", 0..ROUNDS) {
         for (home, times) in [&importer.home, &Home::new()].into_iter().zip(&mut times) {
             times.push(start(&importer, &upstream, home).await);
-            progress.advance(1);
         }
     }
     Ok(Measured {

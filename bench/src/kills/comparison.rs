@@ -2,9 +2,8 @@
 //!
 //! It must not know how either came about.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use super::crowd::Acknowledged;
 use super::inspection::Kept;
 
 /// What is wrong with the acknowledged turns.
@@ -14,48 +13,32 @@ pub(super) struct Comparison {
     pub(super) lost: usize,
     /// How often turns are there once more than they should be.
     pub(super) doubled: usize,
-    /// Turns that lie where another caller's turns are, or apart from their own caller's.
-    pub(super) strayed: usize,
     pub(super) examples: Vec<String>,
 }
 
 const EXAMPLES: usize = 5;
 
 impl Comparison {
-    /// Every acknowledged turn should be kept exactly once, beside its caller's other turns and nobody else's.
-    pub(super) fn of(acknowledged: &[Acknowledged], kept: &Kept) -> Self {
-        let mut scopes: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (scope, text) in &kept.turns {
-            scopes.entry(text).or_default().push(scope);
+    /// Every acknowledged turn should be kept exactly once.
+    pub(super) fn of(acknowledged: &[String], kept: &Kept) -> Self {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for text in &kept.turns {
+            *counts.entry(text).or_default() += 1;
         }
         let mut found = Self::default();
-        let mut of_callers = HashMap::new();
-        let mut taken = HashSet::new();
-        for turn in acknowledged {
-            let places = scopes.get(turn.text.as_str()).map_or(&[][..], Vec::as_slice);
-            let Some(place) = places.first() else {
-                found.lost += 1;
-                found.note("lost", turn);
-                continue;
+        for text in acknowledged {
+            let what = match counts.get(text.as_str()).copied().unwrap_or(0) {
+                0 => "lost",
+                1 => continue,
+                _ => "doubled",
             };
-            if places.len() > 1 {
-                found.doubled += places.len() - 1;
-                found.note("doubled", turn);
-            }
-            // A caller's first turn that is found says where the caller's turns lie, unless somebody else's lie there.
-            let own = *of_callers.entry(turn.caller).or_insert_with(|| taken.insert(*place).then_some(*place));
-            if places.iter().any(|place| own != Some(*place)) {
-                found.strayed += 1;
-                found.note("with another caller", turn);
+            found.lost += usize::from(what == "lost");
+            found.doubled += counts.get(text.as_str()).map_or(0, |count| count - 1);
+            if found.examples.len() < EXAMPLES {
+                found.examples.push(format!("{what}: \"{text}\""));
             }
         }
         found
-    }
-
-    fn note(&mut self, what: &str, turn: &Acknowledged) {
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(format!("{what}: \"{}\" of caller {}", turn.text, turn.caller));
-        }
     }
 }
 
@@ -63,29 +46,22 @@ impl Comparison {
 mod tests {
     use super::*;
 
-    fn seen(text: &str, caller: usize) -> Acknowledged {
-        Acknowledged { text: text.to_owned(), caller }
-    }
-
-    fn kept(turns: &[(&str, &str)]) -> Kept {
-        let turns = turns.iter().map(|(text, scope)| ((*scope).to_owned(), (*text).to_owned()));
-        Kept { turns: turns.collect(), unread: 0 }
-    }
-
-    #[test]
-    fn turns_that_are_there_once_beside_those_of_their_caller_are_right() {
-        let acknowledged = [seen("a", 0), seen("b", 1), seen("c", 0)];
-        let kept = kept(&[("a", "s"), ("b", "t"), ("c", "s"), ("no", "t"), ("no", "t")]);
-        assert_eq!(Comparison::of(&acknowledged, &kept), Comparison::default());
+    fn compared(acknowledged: &[&str], kept: &[&str]) -> Comparison {
+        let [acknowledged, turns] =
+            [acknowledged, kept].map(|texts| texts.iter().map(|text| (*text).to_owned()).collect());
+        let acknowledged: Vec<String> = acknowledged;
+        Comparison::of(&acknowledged, &Kept { turns, unread: 0 })
     }
 
     #[test]
-    fn a_lost_and_a_doubled_turn_and_one_with_another_caller_are_noticed() {
-        let acknowledged = [seen("a", 0), seen("b", 1), seen("c", 0), seen("d", 1), seen("e", 2)];
-        let kept = kept(&[("a", "s"), ("b", "t"), ("b", "t"), ("b", "t"), ("d", "s"), ("e", "s")]);
-        let found = Comparison::of(&acknowledged, &kept);
-        assert_eq!((found.lost, found.doubled, found.strayed), (1, 2, 2));
-        let examples = ["doubled: \"b\" of caller 1", "lost: \"c\" of caller 0"];
-        assert_eq!(found.examples[..2], examples);
+    fn turns_that_are_there_once_are_right() {
+        assert_eq!(compared(&["a", "b", "c"], &["a", "b", "c", "no", "no"]), Comparison::default());
+    }
+
+    #[test]
+    fn a_lost_and_a_doubled_turn_are_noticed() {
+        let found = compared(&["a", "b", "c"], &["a", "b", "b", "b"]);
+        assert_eq!((found.lost, found.doubled), (1, 2));
+        assert_eq!(found.examples, ["doubled: \"b\"", "lost: \"c\""]);
     }
 }

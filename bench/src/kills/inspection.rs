@@ -7,7 +7,7 @@ use std::path::Path;
 use mainpoint::config::Config;
 use mainpoint::models;
 use mainpoint_engine::Projection;
-use mainpoint_store::{Scope, Store, Turn, TurnId, Within};
+use mainpoint_store::{Scope, Store, TurnId, Within};
 
 use crate::product::quiet_store;
 use crate::{BenchError, Failing};
@@ -15,8 +15,8 @@ use crate::{BenchError, Failing};
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// The scope and the text of every turn, as often as it is there.
-    pub(super) turns: Vec<(String, String)>,
+    /// The text of every turn, as often as it is there.
+    pub(super) turns: Vec<String>,
     /// How many of them are still to be read.
     pub(super) unread: usize,
 }
@@ -32,7 +32,7 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     let unread = store.unread().await.in_store("listing turns")?;
     // What was read a moment ago stands in the journal until now.
     store.flush().await.in_store("flushing")?;
-    let mut kept = Kept { unread: unread.len(), turns: unread.into_iter().map(kept_turn).collect() };
+    let mut kept = Kept { unread: unread.len(), turns: unread.into_iter().map(|turn| turn.text).collect() };
     for scope in store.scopes().await.in_store("listing scopes")? {
         kept.turns.extend(stored(&store, &scope).await?);
     }
@@ -47,20 +47,16 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
 }
 
 /// The turns of a scope that have been read, each as often as its first passage is there.
-async fn stored(store: &Store, scope: &Scope) -> Result<Vec<(String, String)>, BenchError> {
+async fn stored(store: &Store, scope: &Scope) -> Result<Vec<String>, BenchError> {
     let points = store.points(scope, &Within::Scope, MOST_POINTS).await.in_store("listing main points")?;
     let firsts = points.iter().filter(|point| point.passage == 0);
     let names: Vec<TurnId> = firsts.map(|point| point.turn).collect();
     let mut found = Vec::with_capacity(names.len());
     for some in names.chunks(BATCH) {
         let turns = store.turns(scope, some).await.in_store("reading turns")?;
-        found.extend(turns.into_iter().map(kept_turn));
+        found.extend(turns.into_iter().map(|turn| turn.text));
     }
     Ok(found)
-}
-
-fn kept_turn(turn: Turn) -> (String, String) {
-    (turn.scope.as_str().to_owned(), turn.text)
 }
 
 /// How many numbers the product stores of a vector of its own reader.
@@ -73,7 +69,7 @@ fn vector_width() -> usize {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use mainpoint_store::{ConversationId, Point, Span};
+    use mainpoint_store::{ConversationId, Point, Span, Turn};
 
     use super::*;
 
@@ -114,10 +110,9 @@ mod tests {
         let read = turns[..3].iter().map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));
         store.complete(read.collect()).await.unwrap();
         store.close().await.unwrap();
-        let kept = inspect(home.path()).await.unwrap();
-        let mut texts: Vec<&str> = kept.turns.iter().map(|(_, text)| text.as_str()).collect();
-        texts.sort_unstable();
-        assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3", "text 4"]);
+        let mut kept = inspect(home.path()).await.unwrap();
+        kept.turns.sort_unstable();
+        assert_eq!(kept.turns, ["text 0", "text 1", "text 2", "text 3", "text 4"]);
         assert_eq!(kept.unread, 2);
     }
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::comparison::Comparison;
 use self::crowd::{Crowd, Talk, reply_to};
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::report::{Report, Row, rows_of};
 use crate::running::program;
 use crate::stats::as_float;
@@ -117,8 +117,7 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
     let mut random = fastrand::Rng::with_seed(seed);
     let mut crowd = Crowd::gather(&mut random);
     let mut played = Played::default();
-    let mut progress = Progress::begin(format!("ending it by {}", ending.names()[0]), rounds);
-    for _ in 0..rounds {
+    for _ in over(format!("ending it by {}", ending.names()[0]), 0..rounds) {
         let proxy = played.start(home, &upstream).await;
         let is_ending = CancellationToken::new();
         let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), is_ending.clone()));
@@ -132,7 +131,6 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
         let talk;
         (crowd, talk) = talking.await.because("the clients failed")?;
         played.talk.add(talk);
-        progress.advance(1);
     }
     played.start(home, &upstream).await.stop().await;
     Ok(played)
@@ -193,13 +191,13 @@ impl Outcome {
     }
 
     fn verdict(&self) -> Result<(), BenchError> {
-        let Comparison { lost, doubled, strayed, examples } = &self.comparison;
-        if (*lost, *doubled, *strayed) == (0, 0, 0) {
+        let Comparison { lost, doubled, examples } = &self.comparison;
+        if (*lost, *doubled) == (0, 0) {
             return Ok(());
         }
         let all = self.played.talk.acknowledged.len();
         let reason = format!(
-            "of {all} acknowledged turns, {lost} are lost, {doubled} doubled and {strayed} with another caller ({}), such as:\n{}",
+            "of {all} acknowledged turns, {lost} are lost and {doubled} doubled ({}), such as:\n{}",
             self.ending.names()[0],
             examples.join("\n")
         );
@@ -224,17 +222,15 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use super::crowd::Acknowledged;
     use super::*;
 
     #[test]
     fn every_way_of_ending_has_its_arm() {
-        let turn = Acknowledged { text: "a".to_owned(), caller: 0 };
         let outcome = |ending, rounds| Outcome {
             ending,
             rounds,
             played: Played {
-                talk: Talk { acknowledged: vec![turn.clone(); 10], failed: 0 },
+                talk: Talk { acknowledged: vec!["a".to_owned(); 10], failed: 0 },
                 talking: Duration::from_secs(5),
                 ..Played::default()
             },

@@ -29,23 +29,19 @@ impl Size {
     pub(super) const ALL: [Self; 3] = [Self::Small, Self::Middle, Self::Large];
 
     pub(super) fn bytes(self) -> usize {
-        self.described().0
+        match self {
+            Self::Small => 1000,
+            Self::Middle => 100_000,
+            Self::Large => 2_500_000,
+        }
     }
 
     /// The size as tables and results name it.
     pub(super) fn name(self) -> &'static str {
-        self.described().1
-    }
-
-    pub(super) fn content(self) -> &'static str {
-        self.described().2
-    }
-
-    fn described(self) -> (usize, &'static str, &'static str) {
         match self {
-            Self::Small => (1000, "1KB", "a question"),
-            Self::Middle => (100_000, "100KB", "a conversation of 90 turns"),
-            Self::Large => (2_500_000, "2.5MB", "a question about a picture"),
+            Self::Small => "1KB",
+            Self::Middle => "100KB",
+            Self::Large => "2.5MB",
         }
     }
 

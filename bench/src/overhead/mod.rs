@@ -87,9 +87,8 @@ struct Stage {
 /// Any failure of the upstream, the load tool, mainpoint or files, and being told to stop. Everything that was started
 /// ends then, too.
 pub async fn run(options: &OverheadOptions) -> Result<(), BenchError> {
-    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
-    let open_files = rlimit::increase_nofile_limit(65_536).unwrap_or(1024);
-    plan.slow = plan.slow.within(open_files);
+    let plan = if options.quick { Plan::quick() } else { Plan::full() };
+    rlimit::increase_nofile_limit(65_536).because("the limit of open files cannot be raised")?;
     let results = tokio::select! {
         measured = measure(options, &plan) => measured?,
         stopped = told_to_stop() => return Err(stopped),
@@ -174,14 +173,6 @@ impl Streams {
     fn length(&self) -> Duration {
         self.pause * self.chunks.saturating_sub(1)
     }
-
-    /// As many streams as this many open files allow: mainpoint needs two for each.
-    fn within(self, open_files: u64) -> Self {
-        const OTHERS: u64 = 200;
-        let most = u32::try_from(open_files.saturating_sub(OTHERS) / 2).unwrap_or(u32::MAX);
-        let count = self.count.min(most.max(1));
-        Self { count, ..self }
-    }
 }
 
 impl Plan {
@@ -223,12 +214,5 @@ mod tests {
             assert!(cells.contains(&(Size::Small, 1)) && cells.contains(&(Size::Small, 16)));
         }
         assert_eq!(Plan::full().slow.length(), Duration::from_secs(20));
-    }
-
-    #[test]
-    fn streams_are_fewer_where_few_files_may_be_open() {
-        let streams = Plan::full().slow;
-        assert_eq!(streams.within(20_000), streams);
-        assert_eq!((streams.within(1024).count, streams.within(10).count), (412, 1));
     }
 }

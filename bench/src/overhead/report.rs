@@ -164,7 +164,7 @@ fn report(plan: &Plan, results: &Results) -> Report {
     report.rows = results.rows();
     let mut note = method(plan);
     for size in Size::ALL {
-        let heading = format!("Bodies of {}: {}", size.name(), size.content());
+        let heading = format!("Bodies of {}", size.name());
         report.tabulate(heading, std::mem::take(&mut note), |row| row.metric.contains(&format!("/{}/", size.name())));
     }
     let summary = |row: &Row| row.bench == PASS_THROUGH && !row.metric.contains('/');

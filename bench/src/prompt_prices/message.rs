@@ -3,7 +3,7 @@
 //! A message is kept once, however many prompts it is part of, so that two prompts are compared quickly. It must not
 //! know what prompts are made for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mainpoint_tests::{RecordedRequest, prompt};
@@ -71,7 +71,11 @@ impl Messages {
         if let Some(message) = self.made.get(&key) {
             return Arc::clone(message);
         }
-        let message = Arc::new(Message { role, text: text.to_owned(), tokens: framed(role, &self.encoded(text)) });
+        let message = Arc::new(Message {
+            role,
+            text: text.to_owned(),
+            tokens: framed(role, &self.encoding.encode_ordinary(text)),
+        });
         self.made.insert(key, Arc::clone(&message));
         message
     }
@@ -91,25 +95,13 @@ impl Messages {
             return Arc::clone(message);
         }
         let kept = &inside[..count];
-        // A character may end in the middle; a text that the tokenizer gave up on has no words to show.
+        // A character may end in the middle.
         let bytes = self.encoding.decode_bytes(kept).unwrap_or_default();
         Arc::new(Message {
             role: message.role,
             text: String::from_utf8_lossy(&bytes).into_owned(),
             tokens: framed(message.role, kept),
         })
-    }
-
-    /// The tokenizer gives up on some very odd texts; three bytes stand for a token then.
-    fn encoded(&self, text: &str) -> Vec<u32> {
-        match self.encoding.encode(text, &HashSet::new()) {
-            Ok((tokens, _)) => tokens,
-            Err(_) => text
-                .as_bytes()
-                .chunks(3)
-                .map(|bytes| bytes.iter().fold(1, |token, byte| (token << 8) | u32::from(*byte)))
-                .collect(),
-        }
     }
 }
 

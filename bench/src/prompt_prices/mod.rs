@@ -7,7 +7,6 @@
 //! shares with an earlier prompt. Baselines: untouched prompts, a sliding window, the same memory in the system prompt,
 //! recompression each turn, all made from the same rounds.
 
-mod conversation;
 mod evidence;
 mod message;
 mod play;
@@ -16,28 +15,20 @@ mod pricing;
 mod report;
 mod results;
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use self::conversation::Chat;
 use self::message::Messages;
 use self::results::ChatResult;
+use crate::data::Turn;
 use crate::filled::PlayOptions;
 use crate::{BenchError, data, locate};
 
 /// What is played.
 #[derive(Debug, Clone, Args)]
 pub struct PriceOptions {
-    /// Directory of all data.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::data())]
-    data: PathBuf,
     /// Numbers of BEAM chats.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_values = CHATS)]
     chats: Vec<String>,
-    /// Play only the first rounds of each chat, for a quick look.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
-    rounds: Option<u16>,
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
@@ -54,10 +45,12 @@ const CHATS: [&str; 6] = ["1", "3", "4", "5", "6", "7"];
 /// Any failure of data or files.
 pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     let names: Vec<String> = options.chats.iter().map(|number| format!("beam-{number}")).collect();
-    let all = data::load(&options.data.join("beam-100k"))?.conversations;
-    let rounds = options.rounds.map_or(usize::MAX, usize::from);
+    let all = data::load(&locate::beam())?.conversations;
     let chats = data::named(all, &names)?;
-    let chats: Vec<Chat> = chats.iter().map(|conversation| Chat::of(conversation, rounds)).collect();
+    let is_round = |pair: &[Turn]| pair.iter().map(|turn| turn.role).eq(["user", "assistant"]);
+    if let Some(chat) = chats.iter().find(|chat| !chat.turns.chunks(2).all(is_round)) {
+        return Err(BenchError::new(format!("{}: user and assistant do not take turns", chat.name)));
+    }
     let mut results = Vec::new();
     for chat in &chats {
         let mut messages = Messages::new();

@@ -6,12 +6,12 @@ use mainpoint_tests::Answer;
 use serde_json::Value;
 
 use super::PriceOptions;
-use super::conversation::{Chat, Round};
 use super::message::{Messages, Prompt};
 use super::pricing::TOLD;
 use crate::BenchError;
+use crate::data::Conversation;
 use crate::filled::{History, Stage, message};
-use crate::progress::Progress;
+use crate::progress::bar;
 use crate::running::Client;
 
 /// What mainpoint forwarded.
@@ -40,27 +40,32 @@ const ASIDE: &str = "I will come back to that.";
 
 /// Plays every round on a store that has read the conversation, and then asks every question aside: a turn is recalled only once
 /// it was said, and what is measured does not wait for the reader.
-pub(super) async fn play(options: &PriceOptions, chat: &Chat, messages: &mut Messages) -> Result<Played, BenchError> {
+pub(super) async fn play(
+    options: &PriceOptions,
+    chat: &Conversation,
+    messages: &mut Messages,
+) -> Result<Played, BenchError> {
     let key = format!("prices-{}", chat.name);
     let history = History::of_one(&chat.name, &key, said(chat));
     let stage = history.play(&options.play.cache, options.budget, &TOLD, &options.play.settings).await?;
     let mut client = stage.client(SYSTEM);
-    let steps = chat.rounds.len() + chat.questions.len();
-    let mut progress = Progress::begin(format!("playing {}", chat.name), steps);
+    let rounds = chat.turns.as_chunks::<2>().0;
+    let steps = rounds.len() + chat.questions.len();
+    let bar = bar(format!("playing {}", chat.name), steps);
     let mut played = Played::default();
-    for round in &chat.rounds {
+    for [user, assistant] in rounds {
         stage.proxy.everything_read().await;
-        stage.upstream.say_next(&round.assistant);
-        let answer = client.say(&stage.proxy, &round.user).await;
+        stage.upstream.say_next(&assistant.text);
+        let answer = client.say(&stage.proxy, &user.text).await;
         played.rounds.push(forwarded(&stage, &client, &answer, messages).await?);
-        progress.advance(1);
+        bar.inc(1);
     }
     stage.proxy.everything_read().await;
     for question in &chat.questions {
         stage.upstream.say_next(ASIDE);
         let answer = client.say_aside(&stage.proxy, &question.text).await;
         played.questions.push(forwarded(&stage, &client, &answer, messages).await?);
-        progress.advance(1);
+        bar.inc(1);
     }
     stage.end().await;
     Ok(played)
@@ -78,9 +83,8 @@ async fn forwarded(
     Ok(Forwarded { prompt, outcome: answer.outcome().to_owned(), evicts })
 }
 
-/// The rounds as messages with their times.
-fn said(chat: &Chat) -> Vec<Value> {
-    let round =
-        |round: &Round| [message("user", &round.user, round.time), message("assistant", &round.assistant, round.time)];
-    chat.rounds.iter().flat_map(round).collect()
+/// The messages, each with the time at which its round began.
+fn said(chat: &Conversation) -> Vec<Value> {
+    let rounds = chat.turns.as_chunks::<2>().0.iter();
+    rounds.flat_map(|round| round.each_ref().map(|turn| message(turn.role, &turn.text, round[0].time))).collect()
 }

@@ -35,23 +35,14 @@ impl Policy {
     pub(super) const ALL: [Self; 5] =
         [Self::Untouched, Self::SlidingWindow, Self::SystemMemory, Self::Recompressed, Self::Mainpoint];
 
-    /// Its name in result files.
+    /// Its name in results, tables and pictures.
     pub(super) fn name(self) -> &'static str {
-        self.names().0
-    }
-
-    /// What tables call it.
-    pub(super) fn title(self) -> &'static str {
-        self.names().1
-    }
-
-    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Untouched => ("untouched", "untouched"),
-            Self::SlidingWindow => ("sliding-window", "sliding window"),
-            Self::SystemMemory => ("memory-in-system", "memory in the system prompt"),
-            Self::Recompressed => ("recompressed", "recompressed every turn"),
-            Self::Mainpoint => ("mainpoint", "mainpoint"),
+            Self::Untouched => "untouched",
+            Self::SlidingWindow => "sliding-window",
+            Self::SystemMemory => "memory-in-system",
+            Self::Recompressed => "recompressed",
+            Self::Mainpoint => "mainpoint",
         }
     }
 }

@@ -41,7 +41,8 @@ impl<'a> Sample<'a> {
             let totals = self.each(|result| result.policy(policy).total());
             let of_totals = |part: fn(&Charge) -> usize| totals.iter().map(part).map(as_float).collect::<Vec<f64>>();
             let (tokens, cached) = (of_totals(|total| total.tokens), of_totals(|total| total.cached));
-            let evidence = self.evidence(policy);
+            let evidence = self.results.iter().flat_map(|result| &result.policy(policy).evidence);
+            let evidence: Vec<f64> = evidence.copied().collect();
             rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
             rows.push(row(
                 "price_ratio_to_untouched",
@@ -70,15 +71,9 @@ impl<'a> Sample<'a> {
         rows
     }
 
-    fn evidence(&self, policy: Policy) -> Vec<f64> {
-        let evidence = self.results.iter().flat_map(|result| &result.policy(policy).evidence);
-        evidence.copied().collect()
-    }
-
     /// The price of all rounds, chat by chat.
     fn prices_of(&self, policy: Policy) -> Vec<f64> {
-        let charges = |result: &'a ChatResult| result.policy(policy).charges.iter();
-        self.each(|result| charges(result).map(|charge| charge.price()).sum())
+        self.each(|result| result.policy(policy).charges.iter().map(|charge| charge.price()).sum())
     }
 
     fn each<T>(&self, value: impl Fn(&'a ChatResult) -> T) -> Vec<T> {
@@ -110,13 +105,7 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
 
 fn heading(options: &PriceOptions) -> String {
     let settings = options.play.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
-    let rounds = options.rounds.map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
-    format!(
-        "Chats {}{rounds}, budget {} tokens{}",
-        options.chats.join(" + "),
-        options.budget,
-        settings.collect::<String>()
-    )
+    format!("Chats {}, budget {} tokens{}", options.chats.join(" + "), options.budget, settings.collect::<String>())
 }
 
 fn method() -> String {
@@ -151,25 +140,24 @@ fn chart(result: &ChatResult) -> Chart {
     let series = Policy::ALL.map(|policy| {
         let charges = result.policy(policy).charges.iter().enumerate();
         let points = charges.map(|(round, charge)| (as_float(round + 1), as_float(charge.tokens)));
-        Series { name: policy.title().to_owned(), points: points.collect() }
+        Series { name: policy.name().to_owned(), points: points.collect() }
     });
-    let points = series.iter().flat_map(|series| &series.points).copied();
-    let (rounds, tokens): (Vec<f64>, Vec<f64>) = points.unzip();
+    let rounds = result.policy(Policy::Mainpoint).charges.len();
+    let rounds: Vec<f64> = (0..=rounds.div_ceil(20)).map(|step| as_float(20 * step)).collect();
     Chart {
         title: format!("Forwarded prompt by round, chat {}", result.name),
         across: Axis::linear("round", &rounds),
-        up: Axis::logarithmic("tokens, logarithmic", &tokens),
+        up: Axis::logarithmic("tokens, logarithmic", &[100.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5]),
         series: series.to_vec(),
     }
 }
 
 /// Results of other conversations never pass for those of the report.
 fn bench_name(options: &PriceOptions) -> String {
-    let rounds = options.rounds.map_or_else(String::new, |rounds| format!("-first-{rounds}"));
     if options.chats == CHATS {
-        format!("prompt-cache-beam{rounds}")
+        "prompt-cache-beam".to_owned()
     } else {
-        format!("prompt-cache-{}{rounds}", options.chats.join("+"))
+        format!("prompt-cache-{}", options.chats.join("+"))
     }
 }
 
@@ -195,10 +183,9 @@ mod tests {
     #[test]
     fn other_conversations_have_another_name_in_the_results() {
         assert_eq!(bench_name(&options(&[])), "prompt-cache-beam");
-        assert_eq!(bench_name(&options(&["--rounds", "20"])), "prompt-cache-beam-first-20");
-        let some = options(&["--rounds", "20", "--chats", "1,4", "--budget", "8000", "--set", "memory.low_water=0.4"]);
-        assert_eq!(bench_name(&some), "prompt-cache-1+4-first-20");
-        assert_eq!(heading(&some), "Chats 1 + 4, first 20 rounds, budget 8000 tokens, memory.low_water = 0.4");
+        let some = options(&["--chats", "1,4", "--budget", "8000", "--set", "memory.low_water=0.4"]);
+        assert_eq!(bench_name(&some), "prompt-cache-1+4");
+        assert_eq!(heading(&some), "Chats 1 + 4, budget 8000 tokens, memory.low_water = 0.4");
     }
 
     #[test]
@@ -222,7 +209,7 @@ mod tests {
     #[test]
     fn the_picture_has_a_line_for_each_policy() {
         let svg = crate::report::draw(&[vec![chart(&result())]]).unwrap();
-        assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.title())));
+        assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.name())));
         assert!(svg.matches("<polyline").count() >= Policy::ALL.len(), "{svg}");
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::texts::{as_read, beginning};
 use crate::data::Conversation;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::{BenchError, Failing};
 
 /// Milliseconds of each question of one kind, round by round.
@@ -58,8 +58,7 @@ pub(super) async fn time(
         let asked = Asked::new(format!("question-{length}"), "idle");
         cut.push((of_length(engine, &turns, length)?, asked));
     }
-    let mut progress = Progress::begin("questions", rounds + 1);
-    for round in 0..=rounds {
+    for round in over("questions", 0..rounds + 1) {
         let counts = round > 0;
         idle.add(ask(engine, &mut real).await?, counts);
         for (texts, asked) in &mut cut {
@@ -69,7 +68,6 @@ pub(super) async fn time(
         let found = ask(engine, &mut real).await;
         load.end(engine).await?;
         busy.add(found?, counts);
-        progress.advance(1);
     }
     Ok([idle, busy].into_iter().chain(cut.into_iter().map(|(_, asked)| asked)).collect())
 }

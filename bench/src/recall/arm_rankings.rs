@@ -86,8 +86,7 @@ impl Shipped<'_> {
             .iter()
             .map(|(turn, text, chance)| DatedTurn { role: turn.role, text, time: turn.time, chance: *chance })
             .collect();
-        let asked = self.conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
-        let order = newest_first(&newer(&self.question.text, asked, &dated));
+        let order = newest_first(&newer(&self.question.text, self.conversation.end(), &dated));
         let recalled = order.iter().filter_map(|place| recalled.get(*place));
         recalled.chain(others).copied().collect()
     }

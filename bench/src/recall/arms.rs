@@ -98,18 +98,15 @@ const VECTORS_AND_WORDS: &[Part] = &[Part::Vectors, Part::TextIndex];
 const EVERYTHING: &[Part] = &[Part::Vectors, Part::TextIndex, Part::Codes];
 
 const fn arm(name: &'static str, title: &'static str, stored: &'static [Part]) -> Arm {
-    let choice = None;
-    Arm { name, title, stored, choice }
+    Arm { name, title, stored, choice: None }
 }
 
 const fn half(name: &'static str, title: &'static str, by: By) -> Arm {
-    let choice = Some(Choice { percent: 50, by });
-    Arm { choice, ..arm(name, title, &[Part::HalfOfCodes]) }
+    Arm { choice: Some(Choice { percent: 50, by }), ..arm(name, title, &[Part::HalfOfCodes]) }
 }
 
 const fn quarter(name: &'static str, title: &'static str, by: By) -> Arm {
-    let choice = Some(Choice { percent: 25, by });
-    Arm { choice, ..arm(name, title, &[Part::QuarterOfCodes]) }
+    Arm { choice: Some(Choice { percent: 25, by }), ..arm(name, title, &[Part::QuarterOfCodes]) }
 }
 
 #[cfg(test)]

@@ -37,22 +37,19 @@ const NUMBER: usize = 2;
 pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Table, BenchError> {
     let mut table = crate::report::table(["what", "figure", "a turn"]);
     let turns = turns_of(materials);
-    let mut add = |what: String, figure: usize| {
-        table.add_row([what, figure.to_string(), (figure / turns.max(1)).to_string()]);
-    };
-    let sizes = shelf.sizes()?;
-    add("bytes on disk, everything".to_owned(), sizes.values().sum());
-    for (name, bytes) in sizes {
-        add(format!("bytes on disk, {name}"), bytes);
-    }
-    add("bytes on disk, the text index in it".to_owned(), shelf.text_index()?);
     let texts = materials.iter().flat_map(|material| &material.conversation.turns);
-    add("bytes of texts".to_owned(), texts.map(|turn| turn.text.len()).sum());
     let tokens: usize = materials.iter().flat_map(|material| &material.sizes).sum();
-    add("tokens read".to_owned(), tokens);
     let milliseconds: usize = materials.iter().map(|material| material.milliseconds).sum();
-    add("milliseconds of reading".to_owned(), milliseconds);
-    add("tokens a second".to_owned(), tokens * 1000 / milliseconds.max(1));
+    for (what, figure) in [
+        ("bytes on disk, everything", shelf.bytes()?),
+        ("bytes on disk, the text index in it", shelf.text_index()?),
+        ("bytes of texts", texts.map(|turn| turn.text.len()).sum()),
+        ("tokens read", tokens),
+        ("milliseconds of reading", milliseconds),
+        ("tokens a second", tokens * 1000 / milliseconds.max(1)),
+    ] {
+        table.add_row([what.to_owned(), figure.to_string(), (figure / turns.max(1)).to_string()]);
+    }
     Ok(table)
 }
 

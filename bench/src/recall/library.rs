@@ -14,13 +14,13 @@ use super::reading::{self, Reading};
 use crate::cache::Cache;
 use crate::data::{Conversation, Turn};
 use crate::product::Product;
-use crate::progress::Progress;
+use crate::progress::{bar, over};
 use crate::ranking::dot;
 use crate::{BenchError, Failing, locate};
 
 /// Which model reads, and where its readings and the results are kept.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ReadingOptions {
+pub struct ReadingOptions {
     /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
     #[arg(long, value_name = "MODEL")]
     reader: Option<String>,
@@ -84,14 +84,14 @@ impl Library {
             return Ok(reading::from_columns(&columns, mean));
         }
         let before = self.engine.status().seconds_reading;
-        let mut progress = Progress::begin(format!("reading {}", conversation.name), conversation.turns.len());
+        let bar = bar(format!("reading {}", conversation.name), conversation.turns.len());
         let mut reading = Reading::default();
         for session in &conversation.sessions {
             let said = &conversation.turns[session.clone()];
             for some in said.chunks(TURNS) {
                 let turns = some.iter().map(as_read).collect();
                 reading.turns.extend(self.engine.read_every_token(ReadRequest { turns }).await.in_engine("reading")?);
-                progress.advance(some.len());
+                bar.inc(some.len() as u64);
             }
         }
         for turn in &conversation.turns {
@@ -131,11 +131,9 @@ impl Library {
         title: &str,
         texts: impl ExactSizeIterator<Item = &'a str>,
     ) -> Result<Vec<EncodedQuestion>, BenchError> {
-        let mut progress = Progress::begin(format!("asking {title}"), texts.len());
         let mut asked = Vec::with_capacity(texts.len());
-        for text in texts {
+        for text in over(format!("asking {title}"), texts) {
             asked.push(self.engine.question(text).await.in_engine("preparing a question")?);
-            progress.advance(1);
         }
         Ok(asked)
     }

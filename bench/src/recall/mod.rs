@@ -25,41 +25,23 @@ mod weights;
 
 use std::path::PathBuf;
 
-use clap::Args;
-
 pub use self::projection::learn_projection;
 pub use self::weights::learn as learn_weights;
 
 use self::arm_rankings::rankings;
 use self::costs::Stored;
 use self::languages::{END_TO_END, Languages};
-use self::library::{Library, ReadingOptions};
-use self::material::{Extent, Material, gather};
+use self::library::Library;
+pub use self::library::ReadingOptions;
+use self::material::{Material, gather};
 use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
 use crate::data::{self, Conversation, DataSet, Kind};
 use crate::product::Product;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::report::{Report, Row, table_of};
 use crate::stats::{RESAMPLES, Resamples};
 use crate::{BenchError, locate};
-
-/// What recall is measured on.
-#[derive(Debug, Clone, Args)]
-pub struct RecallOptions {
-    /// A LoCoMo file, a directory of BEAM chats or of languages, or of one language; default: all of these below
-    /// MAINPOINT_DATA, else below ../shared/data beside the repository.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Conversations that weights were chosen on; a report on them is marked.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = CHOSEN_ON)]
-    learned_on: Vec<String>,
-    /// Conversations to report on; default: all but those of --learned-on. Without --data, those of the LoCoMo file.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    conversations: Vec<String>,
-    #[command(flatten)]
-    readings: ReadingOptions,
-}
 
 /// Conversations that weights and constants were chosen on; the languages were, too, and are reported on nevertheless, since
 /// there are no others.
@@ -80,33 +62,28 @@ struct Measured {
 ///
 /// # Errors
 /// Any failure of data, engine, store or files.
-pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let (product, library) = options.readings.open().await?;
+pub async fn run(options: &ReadingOptions) -> Result<(), BenchError> {
+    let (product, library) = options.open().await?;
     let mut measured = Measured::default();
-    let mut loaded = Vec::new();
-    for path in options.sets()? {
-        let DataSet { kind, conversations } = data::load(&path)?;
-        loaded.push(DataSet { kind, conversations: options.chosen(conversations)? });
-    }
-    measured.small_talk.languages(&loaded);
-    for set in &loaded {
-        measure_set(options, &product, &library, set, &mut measured).await?;
+    for path in sets()? {
+        let DataSet { kind, mut conversations } = data::load(&path)?;
+        conversations.retain(|conversation| !CHOSEN_ON.contains(&conversation.name.as_str()));
+        measure_set(&product, &library, &DataSet { kind, conversations }, &mut measured).await?;
     }
     let Measured { mut report, languages, small_talk } = measured;
     languages.conclude(&mut report);
     small_talk.conclude(&mut report);
-    report.publish(&options.readings.out, "recall", "Recall", "recall.jsonl")
+    report.publish(&options.out, "recall", "Recall", "recall.jsonl")
 }
 
 async fn measure_set(
-    options: &RecallOptions,
     product: &Product,
     library: &Library,
     set: &DataSet,
     measured: &mut Measured,
 ) -> Result<(), BenchError> {
     let DataSet { kind, conversations } = set;
-    let (materials, shelf) = gather(library, conversations, Extent::EveryArm).await?;
+    let (materials, shelf) = gather(library, conversations).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let bench = bench_name(set);
@@ -119,7 +96,7 @@ async fn measure_set(
         let code = conversations.first().map_or("", Conversation::language);
         measured.languages.add(code, results);
     } else {
-        let heading = options.heading(set, &results);
+        let heading = heading(set, &results);
         let report = &mut measured.report;
         add_tables(report, &heading, &results, &rows);
         let sizes = costs::sizes_table(&shelf, &materials)?;
@@ -136,8 +113,8 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     for material in materials {
         let conversation = material.conversation;
         let sizes = material.quoted_sizes();
-        let mut progress = Progress::begin(format!("ranking {}", conversation.name), conversation.questions.len());
-        for (index, question) in conversation.questions.iter().enumerate() {
+        let questions = conversation.questions.iter().enumerate();
+        for (index, question) in over(format!("ranking {}", conversation.name), questions) {
             let scores = rankings(material, index).into_iter().map(|(arm, variants)| {
                 let scores = variants.iter().map(|ranking| measure(ranking, &question.evidence, &sizes));
                 (arm, mean_of(&scores.collect::<Vec<_>>()))
@@ -145,7 +122,6 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
             let told_by = conversation.told_by(question).map(|role| format!("told by {role}"));
             let groups = std::iter::once(question.category.clone()).chain(told_by);
             results.add(groups.collect(), scores);
-            progress.advance(1);
         }
     }
     results
@@ -182,42 +158,16 @@ fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row
     }
 }
 
-impl RecallOptions {
-    /// What to measure: the path that was named, else everything there is to develop with.
-    fn sets(&self) -> Result<Vec<PathBuf>, BenchError> {
-        let paths = match &self.data {
-            Some(path) => vec![path.clone()],
-            None if !self.conversations.is_empty() => vec![locate::locomo()],
-            None => locate::recall_data(),
-        };
-        let mut sets = Vec::new();
-        for path in paths {
-            sets.extend(data::sets(&path)?);
-        }
-        Ok(sets)
-    }
+/// Everything there is to develop with.
+fn sets() -> Result<Vec<PathBuf>, BenchError> {
+    let found = locate::recall_data().into_iter().map(|path| data::sets(&path));
+    Ok(found.collect::<Result<Vec<_>, BenchError>>()?.concat())
+}
 
-    /// The conversations that were asked for; else all but those that something was chosen on.
-    fn chosen(&self, mut all: Vec<Conversation>) -> Result<Vec<Conversation>, BenchError> {
-        if self.conversations.is_empty() {
-            all.retain(|conversation| !self.learned_on.contains(&conversation.name));
-            return Ok(all);
-        }
-        data::named(all, &self.conversations)
-    }
-
-    fn heading(&self, set: &DataSet, results: &Results) -> String {
-        let names = names(&set.conversations);
-        let turns: usize = set.conversations.iter().map(|conversation| conversation.turns.len()).sum();
-        let is_learned_on = |name: &&str| self.learned_on.iter().any(|known| known == name);
-        let chosen_on: Vec<&str> = names.iter().copied().filter(is_learned_on).collect();
-        let warning = match chosen_on.as_slice() {
-            [] => String::new(),
-            some => format!(" (NO EVIDENCE: weights were chosen on {})", some.join(" + ")),
-        };
-        let (kind, names, questions) = (set.kind.name(), names.join(" + "), results.questions());
-        format!("{kind}, {names}: {questions} questions over {turns} turns{warning}")
-    }
+fn heading(set: &DataSet, results: &Results) -> String {
+    let turns: usize = set.conversations.iter().map(|conversation| conversation.turns.len()).sum();
+    let (kind, names, questions) = (set.kind.name(), names(&set.conversations).join(" + "), results.questions());
+    format!("{kind}, {names}: {questions} questions over {turns} turns")
 }
 
 fn names(conversations: &[Conversation]) -> Vec<&str> {

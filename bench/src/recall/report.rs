@@ -4,8 +4,8 @@
 
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::costs::BYTES;
-use super::scores::{BUDGETS, DEPTHS, Results, SHALLOW_DEPTHS, measures};
-use crate::report::{Axis, Chart, Row, Series, Table, find, share, table};
+use super::scores::{BUDGETS, Results, measures};
+use crate::report::{Axis, Chart, Row, Series, Table, find, table_of};
 use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// The differences that claims rest on: better arm, baseline.
@@ -92,13 +92,14 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
 /// The `recall_all@10` of the main arms for every group of questions.
 pub(super) fn group_table(results: &Results) -> Table {
     let groups = results.groups();
-    let header = groups.iter().map(|(group, questions)| format!("{group} ({})", questions.len()));
-    let mut table = table(std::iter::once("arm".to_owned()).chain(header));
-    for arm in main_arms().filter(|arm| results.has(arm.name)) {
-        let values = groups.values().map(|questions| share(mean(&results.values_of(arm.name, RECALL, questions))));
-        table.add_row(std::iter::once(arm.title.to_owned()).chain(values));
-    }
-    table
+    let of_arm = |arm: &'static Arm| {
+        groups.iter().map(move |(group, questions)| {
+            let group = format!("{group} ({})", questions.len());
+            Row::new("", &group, arm.title, mean(&results.values_of(arm.name, RECALL, questions)))
+        })
+    };
+    let rows: Vec<Row> = main_arms().filter(|arm| results.has(arm.name)).flat_map(of_arm).collect();
+    table_of(&rows)
 }
 
 /// Whether a row is of a difference: of two arms, or of what is shipped to the best baseline.
@@ -113,27 +114,23 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
         let all = main_arms().map(|arm| Series { name: arm.name.to_owned(), points: points(arm) });
         all.filter(|series| !series.points.is_empty()).collect::<Vec<Series>>()
     };
-    // There is room for the intervals, so that noise is never drawn large.
-    let shares = |metric: &str| -> Vec<f64> {
-        let shown = rows.iter().filter(|row| row.metric.starts_with(metric) && MAIN_ARMS.contains(&row.arm.as_str()));
-        shown.flat_map(|row| [row.low, row.high]).collect()
-    };
     let lines = series(&|arm| {
         let point = |budget| Some((as_float(budget), value(&format!("coverage@{budget}"), arm)?));
         BUDGETS.into_iter().filter_map(point).collect()
     });
     let marks = series(&|arm| value(BYTES, arm).zip(value(RECALL, arm)).into_iter().collect());
-    let bytes: Vec<f64> = marks.iter().flat_map(|mark| &mark.points).map(|(bytes, _)| *bytes).collect();
+    // From nothing to everything, so that noise is never drawn large.
+    let up = |title| Axis::linear(title, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
     let coverage = Chart {
         title: heading.to_owned(),
         across: Axis::logarithmic("tokens of memory in the prompt", &BUDGETS.map(as_float)),
-        up: Axis::linear("share of the evidence that fits", &shares("coverage@")),
+        up: up("share of the evidence that fits"),
         series: lines,
     };
     let stored = Chart {
         title: "All evidence among the first ten, by bytes stored".to_owned(),
-        across: Axis::logarithmic("bytes a turn that the search needs", &bytes),
-        up: Axis::linear(format!("{RECALL}: share of the questions"), &shares(RECALL)),
+        across: Axis::logarithmic("bytes a turn that the search needs", &[10.0, 1e2, 1e3, 1e4, 1e5]),
+        up: up("recall_all@10: share of the questions"),
         series: marks,
     };
     vec![coverage, stored]
@@ -170,7 +167,7 @@ mod tests {
         assert_eq!(value(FLOOR, "full-pipeline − maxsim, category 0"), Some((-1.0, 5)));
         assert!(rows.iter().all(|row| row.low <= row.value && row.value <= row.high));
         let differences =
-            |of_floor: bool| rows.iter().filter(|row| is_difference(row) && (row.metric == FLOOR) == of_floor);
+            |of_floor: bool| rows.iter().filter(move |row| is_difference(row) && (row.metric == FLOOR) == of_floor);
         assert_eq!((differences(true).count(), differences(false).count()), (3, 3 * COMPARED.len()));
         assert_eq!(group_table(&results()).row_iter().count(), 3);
     }

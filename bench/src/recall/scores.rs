@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::stats::{as_float, mean};
+use crate::stats::as_float;
 
 /// The depths at which recall is measured.
 pub(super) const DEPTHS: [usize; 4] = [5, 10, 20, 50];
@@ -107,10 +107,6 @@ impl Results {
         questions.iter().filter_map(|question| values.get(*question).copied()).collect()
     }
 
-    pub(super) fn mean(&self, arm: &str, measure: &str) -> f64 {
-        mean(&self.values(arm, measure))
-    }
-
     /// Every group with the questions that belong to it, by name.
     pub(super) fn groups(&self) -> BTreeMap<&str, Vec<usize>> {
         let mut found: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -151,6 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stats::mean;
 
     fn size(whole: usize) -> Size {
         Size { whole, passage: whole / 2 }
@@ -201,7 +198,7 @@ mod tests {
         results.add(group("a"), [("one", scores(1.0)), ("two", scores(0.0))]);
         results.add(group("b"), [("one", scores(0.5)), ("two", scores(0.25))]);
         results.add(group("b"), [("one", scores(0.0)), ("two", scores(0.75))]);
-        assert_eq!(results.mean("one", "ndcg@10"), 0.5);
+        assert_eq!(mean(&results.values("one", "ndcg@10")), 0.5);
         assert_eq!(results.values("two", "recall@5"), [0.0, 0.25, 0.75]);
         assert_eq!(results.values_of("two", "recall@5", &results.groups()["b"]), [0.25, 0.75]);
         assert!(results.values("three", "ndcg@10").is_empty() && !results.has("three"));

@@ -2,7 +2,7 @@
 //!
 //! It must not know which arms its answers become.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -164,15 +164,9 @@ impl Shelf {
         Ok(Candidates { turns, candidates, evidence: found.evidence })
     }
 
-    /// Bytes on disk of everything in the store, by the top-level entry that they lie in.
-    pub(super) fn sizes(&self) -> Result<BTreeMap<String, usize>, BenchError> {
-        let mut sizes = BTreeMap::new();
-        for file in files_below(self.directory.path())? {
-            let below = file.strip_prefix(self.directory.path()).unwrap_or(&file);
-            let entry = below.iter().next().unwrap_or_default().to_string_lossy().into_owned();
-            *sizes.entry(entry).or_default() += bytes_of(&[file])? as usize;
-        }
-        Ok(sizes)
+    /// Bytes on disk of everything in the store.
+    pub(super) fn bytes(&self) -> Result<usize, BenchError> {
+        Ok(bytes_of(&files_below(self.directory.path())?)? as usize)
     }
 
     /// Bytes on disk of the full-text index.
@@ -183,11 +177,6 @@ impl Shelf {
     pub(super) async fn close(self) -> Result<(), BenchError> {
         self.store.close().await.in_store("closing")
     }
-}
-
-/// The text that is searched for a passage.
-fn quoted(turn: &data::Turn, passage: &PassageReading) -> String {
-    turn.message()[passage.start..passage.end].to_owned()
 }
 
 /// A passage as it is stored, without its features.
@@ -203,7 +192,7 @@ fn point(id: TurnId, number: usize, passage: &PassageReading, turn: &data::Turn)
         start: narrow(passage.start),
         end: narrow(passage.end),
         spans: passage.spans.iter().map(span).collect(),
-        text: quoted(turn, passage),
+        text: turn.message()[passage.start..passage.end].to_owned(),
         vector: passage.vector.clone(),
         features: Vec::new(),
     }

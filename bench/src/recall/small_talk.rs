@@ -2,7 +2,7 @@
 //!
 //! It must not know how turns are ranked; evidence and floor are the product's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mainpoint::memory::recall::abstention::{Evidence, Floor};
 
@@ -11,7 +11,7 @@ use super::library::Library;
 use super::material::Material;
 use super::shelf::{Asked, Shelf};
 use crate::BenchError;
-use crate::data::{Conversation, DataSet, Kind, remarks};
+use crate::data::{Conversation, Kind, remarks};
 use crate::report::{Report, Row};
 use crate::stats::{RESAMPLES, Resamples};
 
@@ -19,8 +19,6 @@ use crate::stats::{RESAMPLES, Resamples};
 #[derive(Debug, Default)]
 pub(super) struct SmallTalk {
     groups: BTreeMap<(Group, String), Vec<Evidence>>,
-    /// The languages that there are chats in.
-    spoken: BTreeSet<String>,
     /// The product's own floor.
     floor: Floor,
 }
@@ -38,7 +36,9 @@ enum Group {
     Unanswerable,
 }
 
-/// Remarks in a language that there is no chat in are said in the middle of this one.
+/// The languages that there are chats in.
+const SPOKEN: [&str; 5] = ["de", "en", "es", "ja", "zh"];
+/// Remarks in another one are said in the middle of this one.
 const ELSEWHERE: &str = "en";
 const BENCH: &str = "small-talk";
 const NOTE: &str = "The share of the texts for which the product recalls nothing, at its own floor, with their number, by language. \
@@ -47,13 +47,6 @@ const NOTE: &str = "The share of the texts for which the product recalls nothing
     English one. Unanswerable: questions about what the conversation is about that it does not answer; a floor is no help there.";
 
 impl SmallTalk {
-    /// Says which data sets there are, before the first is added.
-    pub(super) fn languages(&mut self, sets: &[DataSet]) {
-        let languages = sets.iter().filter(|set| set.kind == Kind::Language);
-        let chats = languages.flat_map(|set| &set.conversations);
-        self.spoken.extend(chats.map(|chat| chat.language().to_owned()));
-    }
-
     /// Adds what the product finds for questions, and for remarks said in the middle of the same conversations.
     pub(super) async fn add(
         &mut self,
@@ -81,7 +74,7 @@ impl SmallTalk {
             self.extend(nothing, where_asked, found);
             for (language, remarks) in remarks()? {
                 let is_said = match kind {
-                    Kind::Language => self.is_said_in(&language, where_asked),
+                    Kind::Language => is_said_in(&language, where_asked),
                     _ => language == ELSEWHERE,
                 };
                 if !is_said {
@@ -107,12 +100,6 @@ impl SmallTalk {
 
     fn extend(&mut self, group: Group, place: &str, evidence: impl IntoIterator<Item = Evidence>) {
         self.groups.entry((group, place.to_owned())).or_default().extend(evidence);
-    }
-
-    /// Whether remarks in `language` are said in chats in `chat`.
-    fn is_said_in(&self, language: &str, chat: &str) -> bool {
-        let has_own = self.spoken.contains(language);
-        language == chat || (!has_own && chat == ELSEWHERE)
     }
 
     fn of(&self, group: Group) -> impl Iterator<Item = (&str, &[Evidence])> {
@@ -164,14 +151,18 @@ async fn evidence(
     conversation: &Conversation,
     texts: &[&str],
 ) -> Result<Vec<Evidence>, BenchError> {
-    let time = conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
     let asked = library.ask(&conversation.name, texts.iter().copied()).await?;
     let mut found = Vec::with_capacity(texts.len());
     for (text, question) in texts.iter().zip(&asked) {
-        let asked = Asked { text, question, time };
+        let asked = Asked { text, question, time: conversation.end() };
         found.push(shelf.find(conversation, asked).await?.evidence);
     }
     Ok(found)
+}
+
+/// Whether remarks in `language` are said in chats in `chat`.
+fn is_said_in(language: &str, chat: &str) -> bool {
+    language == chat || (!SPOKEN.contains(&language) && chat == ELSEWHERE)
 }
 
 /// Names of data sets are longer than language codes.
@@ -192,7 +183,6 @@ mod tests {
     fn small_talk() -> SmallTalk {
         let evidence = |max_sim: f32| Evidence::new([max_sim], [], None);
         let mut measured = SmallTalk { floor: Floor { least_match: 0.22, least_lead: 0.0 }, ..SmallTalk::default() };
-        measured.spoken.extend(["de", "en"].map(str::to_owned));
         measured.extend(Group::Questions, "de", [evidence(0.4), evidence(0.1)]);
         measured.extend(Group::Remarks, "hi", [evidence(0.05)]);
         measured.extend(Group::Questions, "locomo", [evidence(0.5)]);
@@ -201,9 +191,8 @@ mod tests {
 
     #[test]
     fn remarks_are_said_in_their_own_language_or_else_in_english() {
-        let measured = small_talk();
-        assert!(measured.is_said_in("de", "de") && !measured.is_said_in("de", "en"));
-        assert!(measured.is_said_in("hi", "en") && !measured.is_said_in("hi", "de"));
+        assert!(is_said_in("de", "de") && !is_said_in("de", "en"));
+        assert!(is_said_in("hi", "en") && !is_said_in("hi", "de"));
     }
 
     #[test]

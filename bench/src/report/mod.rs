@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use self::plot::{Axis, Chart, Series, draw};
-pub(crate) use self::table::{Table, points, share, table, table_of};
+pub(crate) use self::table::{Table, table, table_of};
 use crate::BenchError;
 use crate::cache::write_whole;
 use crate::stats::Figure;

@@ -2,6 +2,8 @@
 //!
 //! It must not know what the numbers are.
 
+use std::ops::Range;
+
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::{
     ChartBuilder, Circle, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, LineSeries, RGBColor,
@@ -22,13 +24,11 @@ pub(crate) struct Chart {
     pub(crate) series: Vec<Series>,
 }
 
-/// One axis: where values lie on it, and which of them are written beside it.
+/// One axis, from the first of the values that are written beside it to the last.
 #[derive(Debug, Clone)]
 pub(crate) struct Axis {
-    title: String,
+    title: &'static str,
     is_logarithmic: bool,
-    low: f64,
-    high: f64,
     ticks: Vec<f64>,
 }
 
@@ -101,8 +101,8 @@ impl Chart {
             .disable_x_mesh()
             .light_line_style(GRID)
             .bold_line_style(GRID)
-            .x_desc(&self.across.title)
-            .y_desc(&self.up.title)
+            .x_desc(self.across.title)
+            .y_desc(self.up.title)
             .draw()?;
         for (index, series) in self.series.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
@@ -121,55 +121,21 @@ impl Chart {
 }
 
 impl Axis {
-    /// Equal differences are equal distances: from a round value at or below all values to one at or above them, in about
-    /// five steps.
-    pub(crate) fn linear(title: impl Into<String>, values: &[f64]) -> Self {
-        let (least, most) = bounds(values).unwrap_or((0.0, 1.0));
-        let most = if most > least { most } else { least + 1.0 };
-        let width = (most - least) / 5.0;
-        let power = 10_f64.powf(width.log10().floor());
-        let steps = [1.0, 2.0, 5.0].map(|digit| digit * power);
-        let step = steps.into_iter().find(|step| *step >= width * (1.0 - 1e-9));
-        let step = step.unwrap_or(10.0 * power);
-        // A value that lies on a step must not be pushed to the next one by the last digit.
-        let low = (least / step + 1e-9).floor() * step;
-        let high = (most / step - 1e-9).ceil() * step;
-        let ticks = (0..100_u32).map(|number| low + f64::from(number) * step);
-        let ticks = ticks.take_while(|tick| *tick < high + step / 2.0).collect();
-        Self { title: title.into(), is_logarithmic: false, low, high, ticks }
+    /// Equal differences are equal distances.
+    pub(crate) fn linear(title: &'static str, ticks: &[f64]) -> Self {
+        Self { title, is_logarithmic: false, ticks: ticks.to_vec() }
     }
 
-    /// Equal factors are equal distances: from one of 1, 2, 5, 10 and so on at or below all values to one above them; those
-    /// below 1 count as 1.
-    pub(crate) fn logarithmic(title: impl Into<String>, values: &[f64]) -> Self {
-        let (least, most) = bounds(values).unwrap_or((1.0, 1.0));
-        let (least, most) = (least.max(1.0), most.max(1.0));
-        let round = || (0..9).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
-        let low = round().take_while(|value| *value <= least).last().unwrap_or(1.0);
-        let high = round().find(|value| *value > most).unwrap_or(most * 2.0);
-        let ticks = round().filter(|value| (low..=high).contains(value)).collect();
-        Self { title: title.into(), is_logarithmic: true, low, high, ticks }
+    /// Equal factors are equal distances; no tick is 0.
+    pub(crate) fn logarithmic(title: &'static str, ticks: &[f64]) -> Self {
+        Self { title, is_logarithmic: true, ticks: ticks.to_vec() }
     }
 
     /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
     fn share(&self, value: f64) -> f64 {
-        if self.is_logarithmic {
-            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
-        } else {
-            (value - self.low) / (self.high - self.low)
-        }
-    }
-
-    /// How a value is written, as people write it on an axis of such steps: `0.25`, `500`, `20k`, `1M`.
-    fn written(&self, value: f64) -> String {
-        let step = self.ticks.windows(2).next().map_or(1.0, |pair| pair[1] - pair[0]);
-        match value {
-            value if value >= 1e6 => format!("{}M", value / 1e6),
-            value if value >= 1e3 => format!("{}k", value / 1e3),
-            value if step < 0.1 - 1e-9 => format!("{value:.2}"),
-            value if step < 1.0 - 1e-9 => format!("{value:.1}"),
-            value => format!("{value:.0}"),
-        }
+        let Range { start, end } = self.range();
+        let place = |value: f64| if self.is_logarithmic { value.max(start).ln() } else { value };
+        (place(value) - place(start)) / (place(end) - place(start))
     }
 }
 
@@ -185,20 +151,16 @@ impl Ranged for Axis {
         self.ticks.clone()
     }
 
-    fn range(&self) -> std::ops::Range<f64> {
-        self.low..self.high
+    fn range(&self) -> Range<f64> {
+        self.ticks.first().copied().unwrap_or(0.0)..self.ticks.last().copied().unwrap_or(1.0)
     }
 }
 
 impl ValueFormatter<f64> for Axis {
+    /// As people write it on an axis: `0.2`, `500`, `20k`.
     fn format_ext(&self, value: &f64) -> String {
-        self.written(*value)
+        if *value >= 1e3 { format!("{}k", value / 1e3) } else { value.to_string() }
     }
-}
-
-fn bounds(values: &[f64]) -> Option<(f64, f64)> {
-    let least = values.iter().copied().reduce(f64::min)?;
-    Some((least, values.iter().copied().reduce(f64::max)?))
 }
 
 #[cfg(test)]
@@ -206,20 +168,10 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
 
-    fn written(axis: &Axis) -> Vec<String> {
-        axis.ticks.iter().map(|tick| axis.written(*tick)).collect()
-    }
-
-    #[test]
-    fn a_linear_scale_begins_and_ends_at_round_values() {
-        assert_eq!(written(&Axis::linear("", &[0.576, 0.885])), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
-        assert_eq!(written(&Axis::linear("", &[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
-    }
-
     #[test]
     fn equal_factors_are_equal_distances() {
-        let scale = Axis::logarithmic("", &[100.0, 9_999.0]);
-        assert_eq!(written(&scale), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
+        let scale = Axis::logarithmic("", &[100.0, 10_000.0]);
+        assert_eq!(scale.ticks.iter().map(|tick| scale.format_ext(tick)).collect::<Vec<_>>(), ["100", "10k"]);
         assert!((scale.share(1000.0) - 0.5).abs() < 1e-9 && (scale.share(10_000.0) - 1.0).abs() < 1e-9);
     }
 
@@ -229,7 +181,7 @@ mod tests {
         let chart = Chart {
             title: "some <chart>".to_owned(),
             across: Axis::linear("round", &[1.0, 2.0]),
-            up: Axis::logarithmic("tokens", &[0.0]),
+            up: Axis::logarithmic("tokens", &[1.0, 10.0]),
             series: vec![
                 series("line", &[(1.0, 5.0), (2.0, 1.0)]),
                 series("mark", &[(1.0, 1.0)]),

@@ -52,17 +52,6 @@ pub(crate) fn table_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Table {
     table
 }
 
-/// A share of 1, for tables.
-pub(crate) fn share(value: f64) -> String {
-    format!("{value:.3}")
-}
-
-/// A difference of shares in points with its interval, in two cells.
-pub(crate) fn points(Figure { value, low, high }: Figure) -> [String; 2] {
-    let points = |value: f64| format!("{:+.1}", value * 100.0);
-    [points(value), format!("{} to {}", points(low), points(high))]
-}
-
 /// A figure with its bounds, if it has any, and as many digits as can be told apart.
 fn shown(Figure { value, low, high }: Figure) -> String {
     let digits = |value: f64| match value.abs() {
@@ -111,11 +100,5 @@ mod tests {
         assert!(text.contains("31.5") && text.contains("p100"), "{text}");
         let text = table_of(&[row("a", "p50", "one"), row("b", "p50", "two")]).to_string();
         assert!(text.contains("a, one") && text.contains("b, two"), "{text}");
-    }
-
-    #[test]
-    fn points_have_their_sign() {
-        let figure = Figure { value: 0.0573, low: -0.01, high: 0.1 };
-        assert_eq!(points(figure), ["+5.7", "-1.0 to +10.0"]);
     }
 }

@@ -4,11 +4,10 @@
 
 use mainpoint_engine::{PassageReading, PassageTokens};
 
-use super::RequestPathOptions;
-use crate::BenchError;
-use crate::data::{self, Conversation};
+use crate::data::{self, Conversation, DataSet};
 use crate::ranking::minus;
 use crate::recall::library::Library;
+use crate::{BenchError, locate};
 
 /// Passages of real turns, and what people say and ask.
 #[derive(Debug, Default)]
@@ -42,19 +41,18 @@ pub(super) struct Sentence {
 }
 
 impl Material {
-    /// Reads the conversations, or takes their readings from the cache.
-    pub(super) async fn read(options: &RequestPathOptions, library: &Library) -> Result<Self, BenchError> {
-        let conversations = data::load(&options.data)?.conversations;
-        let mut material = Self::default();
-        for conversation in &data::named(conversations, &options.conversations)? {
+    /// Reads the LoCoMo conversations that are reported on, or takes their readings from the cache.
+    pub(super) async fn read(library: &Library) -> Result<Self, BenchError> {
+        let path = locate::locomo();
+        let DataSet { kind, conversations } = data::load(&path)?;
+        let mut material = Self { name: kind.reported().join(" + "), ..Self::default() };
+        for conversation in &data::reported(kind, conversations, &[])? {
             material.add(library, conversation).await?;
         }
         material.questions.sort();
         material.questions.dedup();
-        material.name = options.conversations.join(" + ");
         if material.passages.is_empty() || material.questions.is_empty() {
-            let reason = "the conversations hold no passages or no questions";
-            return Err(BenchError::data(&options.data, reason));
+            return Err(BenchError::data(path, "the conversations hold no passages or no questions"));
         }
         Ok(material)
     }

@@ -11,24 +11,20 @@ mod filling;
 mod material;
 mod mixing;
 mod playing;
-mod program;
 mod survival;
-
-use std::path::PathBuf;
 
 use clap::Args;
 
 use self::filling::Filled;
 use self::material::Material;
 use self::playing::PRODUCT;
-use crate::data::Kind;
+use crate::BenchError;
 use crate::product::Product;
 use crate::recall::library::{Library, ReadingOptions};
 use crate::report::{Report, Row, SPEED, rows_of, sized, table_of};
 use crate::stats::as_float;
-use crate::{BenchError, locate};
 
-/// How much memory there is, and what it is made of.
+/// How much memory there is.
 #[derive(Debug, Clone, Args)]
 pub struct RequestPathOptions {
     /// How many main points the scope holds, at least 500; may be given several times or with commas. A million take 3 GB on
@@ -44,12 +40,6 @@ pub struct RequestPathOptions {
     /// Requests in each phase.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     requests: u16,
-    /// The LoCoMo file that rows are made of.
-    #[arg(long, value_name = "PATH", default_value_os_t = locate::locomo())]
-    data: PathBuf,
-    /// Conversations of it that rows are made of.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = Kind::Locomo.reported())]
-    conversations: Vec<String>,
     #[command(flatten)]
     readings: ReadingOptions,
 }
@@ -78,7 +68,7 @@ const PROCESS: &str = "Start: from starting the program until it answers, on a s
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
     let (product, library) = options.readings.open().await?;
-    let material = Material::read(options, &library).await?;
+    let material = Material::read(&library).await?;
     let mut sizes: Vec<usize> = options.sizes.iter().map(|size| *size as usize).collect();
     sizes.sort_unstable();
     sizes.dedup();

@@ -10,12 +10,11 @@ use mainpoint_tests::{ScriptedUpstream, StartedProxy, usage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::filling::Filled;
+use super::filling::{Filled, KEY, SYSTEM, builder};
 use super::material::Material;
-use super::program::{KEY, SYSTEM, builder};
 use crate::BenchError;
 use crate::filled::working_copy;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::report::{Row, quantiles, rows_of};
 use crate::running::{Client, MODEL, talkative_upstream};
 use crate::stats::as_float;
@@ -116,14 +115,12 @@ impl<'a> Stage<'a> {
     }
 
     async fn phase(&self, requests: usize, load: Load) -> Result<Phase, BenchError> {
-        let mut progress = Progress::begin(format!("{load:?}, {} rows", self.rows), requests);
         let mut phase = Phase::default();
-        for number in 0..requests {
+        for number in over(format!("{load:?}, {} rows", self.rows), 0..requests) {
             if load == Load::Idle {
                 self.proxy.everything_read().await;
             }
             self.ask(&self.question(number, load), &mut phase).await?;
-            progress.advance(1);
         }
         Ok(phase)
     }

@@ -18,7 +18,7 @@ use super::filling::Filled;
 use super::material::Material;
 use crate::filled::working_copy;
 use crate::product::quiet_store;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::ranking::by_score;
 use crate::recall::library::Library;
 use crate::report::{Row, quantiles, rows_of};
@@ -67,8 +67,7 @@ pub(super) async fn measure(
     let mut tallies: Vec<Tally> = limits.into_iter().map(|limit| Tally { limit, ..Tally::default() }).collect();
     let mut exhaustive = Vec::new();
     let questions = &material.questions[..material.questions.len().min(QUESTIONS).min(COMPARED / rows.max(1))];
-    let mut progress = Progress::begin(format!("comparing all of {rows} rows"), questions.len());
-    for text in questions {
+    for text in over(format!("comparing all of {rows} rows"), questions) {
         let question = library.engine.question(text).await.in_engine("preparing a question")?;
         sketched(&snapshot, question.codes.sketch_form()).await?;
         let started = Instant::now();
@@ -78,7 +77,6 @@ pub(super) async fn measure(
         for tally in &mut tallies {
             tally.search(config, &snapshot, text, &question, &best).await?;
         }
-        progress.advance(1);
     }
     drop(snapshot);
     store.close().await.in_store("closing")?;

@@ -28,8 +28,8 @@ pub struct SessionOptions {
     /// change.
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     data: Vec<PathBuf>,
-    /// Conversations, instead of those that nothing was chosen on. Without --data, those of the LoCoMo file.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Conversations, of --data, instead of those that nothing was chosen on.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "data")]
     conversations: Vec<String>,
     /// Most questions of each data set; of more, so many are drawn with a fixed seed.
     #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(1..))]
@@ -80,11 +80,7 @@ impl SessionOptions {
         if !self.data.is_empty() {
             return self.data.iter().map(|path| data::load(path)).collect();
         }
-        let locomo = data::load(&locate::locomo())?;
-        if !self.conversations.is_empty() {
-            return Ok(vec![locomo]);
-        }
-        Ok(vec![locomo, data::load(&locate::longmemeval())?, data::updates()?])
+        Ok(vec![data::load(&locate::locomo())?, data::load(&locate::longmemeval())?, data::updates()?])
     }
 
     /// Most tokens of the memories for one question, as the configuration has them.
@@ -121,7 +117,16 @@ mod tests {
         };
         let plain = options(&[]).unwrap();
         assert_eq!((plain.memory_tokens(), plain.bench("locomo").as_str()), ("400", "sessions-locomo"));
-        let set = ["--set", "memory.memory_tokens=90", "--set", "memory.memory_tokens = 200", "--conversations", "a,b"];
+        let set = [
+            "--set",
+            "memory.memory_tokens=90",
+            "--set",
+            "memory.memory_tokens = 200",
+            "--data",
+            "x",
+            "--conversations",
+            "a,b",
+        ];
         let set = options(&set).unwrap();
         assert_eq!((set.memory_tokens(), set.bench("locomo").as_str()), ("200", "sessions-locomo-a+b"));
     }
