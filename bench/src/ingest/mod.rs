@@ -20,7 +20,7 @@ use mainpoint_tests::proxy::Home;
 
 use self::history::Extent;
 use self::importing::{Importer, Run, Summary};
-use crate::data::{self, Conversation, DataSet};
+use crate::data;
 use crate::product::overrides;
 use crate::progress::over;
 use crate::report::{Report, Row, SPEED, rows_of, sized};
@@ -80,7 +80,9 @@ const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from st
 /// # Errors
 /// Any failure of data, files or the program; also an import that loses, repeats or starts over what it had read.
 pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
-    let (material, sources) = load(&[locate::locomo(), locate::beam()])?;
+    let sets = [data::load(&locate::locomo())?, data::load(&locate::beam())?];
+    let material = sets.each_ref().map(|set| set.kind.name()).join(" + ");
+    let sources = sets.map(|set| set.conversations);
     let directory = tempfile::tempdir().when_writing("a temporary directory")?;
     let file = directory.path().join("history.jsonl");
     let extent = history::write(&file, &sources, options.tokens as usize)?;
@@ -137,21 +139,6 @@ async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     proxy.stop().await;
     milliseconds
-}
-
-/// The names of the data sets, and what each holds; conversations in which nothing is said are left out.
-fn load(paths: &[PathBuf]) -> Result<(String, Vec<Vec<Conversation>>), BenchError> {
-    let (mut names, mut all) = (Vec::new(), Vec::new());
-    for path in paths {
-        let DataSet { kind, mut conversations } = data::load(path)?;
-        conversations.retain(|found| found.turns.iter().any(|turn| !turn.text.trim().is_empty()));
-        if conversations.is_empty() {
-            return Err(BenchError::data(path, "it has no conversations"));
-        }
-        names.push(kind.name());
-        all.push(conversations);
-    }
-    Ok((names.join(" + "), all))
 }
 
 /// Whether every turn of the history is in the store exactly once, and `resumed` went on where the run before it was killed;

@@ -28,12 +28,16 @@ impl Comparison {
         let mut found = Self::default();
         for text in acknowledged {
             let what = match counts.get(text.as_str()).copied().unwrap_or(0) {
-                0 => "lost",
+                0 => {
+                    found.lost += 1;
+                    "lost"
+                }
                 1 => continue,
-                _ => "doubled",
+                count => {
+                    found.doubled += count - 1;
+                    "doubled"
+                }
             };
-            found.lost += usize::from(what == "lost");
-            found.doubled += counts.get(text.as_str()).map_or(0, |count| count - 1);
             if found.examples.len() < EXAMPLES {
                 found.examples.push(format!("{what}: \"{text}\""));
             }
@@ -47,10 +51,8 @@ mod tests {
     use super::*;
 
     fn compared(acknowledged: &[&str], kept: &[&str]) -> Comparison {
-        let [acknowledged, turns] =
-            [acknowledged, kept].map(|texts| texts.iter().map(|text| (*text).to_owned()).collect());
-        let acknowledged: Vec<String> = acknowledged;
-        Comparison::of(&acknowledged, &Kept { turns, unread: 0 })
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
+        Comparison::of(&owned(acknowledged), &Kept { turns: owned(kept), unread: 0 })
     }
 
     #[test]

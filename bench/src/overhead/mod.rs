@@ -150,7 +150,12 @@ impl Stage {
             anstream::println!("Starting {} …", arm.name());
             match Target::other(&stage.place, arm).await {
                 Ok(target) => stage.targets.push(target),
-                Err(error) => stage.leave_out(&error),
+                Err(error) => {
+                    let reason = error.with_causes();
+                    anstream::println!("Left out: {reason}");
+                    // The log behind the first line is for whoever watches.
+                    stage.absent.extend(reason.lines().next().map(str::to_owned));
+                }
             }
         }
         stage.targets.sort_by_key(|target| target.arm);
@@ -158,13 +163,6 @@ impl Stage {
             target.wait_until_read().await;
         }
         Ok(stage)
-    }
-
-    fn leave_out(&mut self, error: &BenchError) {
-        let reason = error.with_causes();
-        anstream::println!("Left out: {reason}");
-        // The log behind the first line is for whoever watches.
-        self.absent.extend(reason.lines().next().map(str::to_owned));
     }
 }
 

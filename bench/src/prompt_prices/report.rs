@@ -44,11 +44,8 @@ impl<'a> Sample<'a> {
             let evidence = self.results.iter().flat_map(|result| &result.policy(policy).evidence);
             let evidence: Vec<f64> = evidence.copied().collect();
             rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
-            rows.push(row(
-                "price_ratio_to_untouched",
-                policy,
-                self.chats.ratio(&prices, &self.prices_of(Policy::Untouched)),
-            ));
+            let ratio = self.chats.ratio(&prices, &self.prices_of(Policy::Untouched));
+            rows.push(row("price_ratio_to_untouched", policy, ratio));
             rows.push(row("cached_share", policy, self.chats.ratio(&cached, &tokens)));
             rows.push(row("prompt_tokens", policy, tokens.iter().sum::<f64>().into()));
             let figure = self.questions.interval(&evidence);

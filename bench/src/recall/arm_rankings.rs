@@ -15,16 +15,11 @@ use crate::ranking::{best_cosines, by_score, completed, fused};
 /// An arm's rankings of all turns, best first; several for random choices.
 pub(super) type Ranked = (&'static str, Vec<Vec<usize>>);
 
-/// Every arm's rankings for one question of a conversation; none for a question that there is not.
+/// Every arm's rankings for one question of a conversation.
 pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> {
-    let (Some(asked), Some(found), Some(candidates), Some(question)) = (
-        material.asked.get(question),
-        material.found.get(question),
-        material.candidates.get(question),
-        material.conversation.questions.get(question),
-    ) else {
-        return Vec::new();
-    };
+    let (asked, found, candidates) =
+        (&material.asked[question], &material.found[question], &material.candidates[question]);
+    let question = &material.conversation.questions[question];
     let shipped = Shipped { conversation: material.conversation, question };
     let count = material.conversation.turns.len();
     let coded = material.coded.iter().map(|coded| {

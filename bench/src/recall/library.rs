@@ -3,6 +3,7 @@
 //! It must not know what readings are ranked by.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use mainpoint::config::MemoryConfig;
@@ -98,7 +99,8 @@ impl Library {
             let size = self.engine.count_tokens(&format!("{}: {}\n", turn.speaker, turn.text));
             reading.sizes.push(size.in_engine("counting tokens")?);
         }
-        reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
+        let time = Duration::from_secs_f64(self.engine.status().seconds_reading - before);
+        reading.milliseconds = time.as_millis() as usize;
         self.cache.put(&conversation.name, &inputs, &reading::columns(&reading, mean))?;
         Ok(reading)
     }
@@ -180,11 +182,6 @@ fn agree(read: &TurnReading, points: &[PassageReading]) -> bool {
             && (one.vector.is_empty() || dot(&one.vector, &other.vector) >= COSINE)
     };
     read.passages.len() == points.len() && read.passages.iter().zip(points).all(same)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time far below the limit")]
-fn thousandths(seconds: f64) -> usize {
-    (seconds * 1000.0) as usize
 }
 
 /// Everything of a conversation that readings of it depend on.

@@ -25,6 +25,7 @@ mod weights;
 
 use std::path::PathBuf;
 
+pub use self::library::ReadingOptions;
 pub use self::projection::learn_projection;
 pub use self::weights::learn as learn_weights;
 
@@ -32,7 +33,6 @@ use self::arm_rankings::rankings;
 use self::costs::Stored;
 use self::languages::{END_TO_END, Languages};
 use self::library::Library;
-pub use self::library::ReadingOptions;
 use self::material::{Material, gather};
 use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
@@ -160,8 +160,9 @@ fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row
 
 /// Everything there is to develop with.
 fn sets() -> Result<Vec<PathBuf>, BenchError> {
-    let found = locate::recall_data().into_iter().map(|path| data::sets(&path));
-    Ok(found.collect::<Result<Vec<_>, BenchError>>()?.concat())
+    let (beam, languages) = (Some(locate::beam()).filter(|path| path.exists()), locate::languages());
+    let languages = if languages.exists() { data::languages(&languages)? } else { Vec::new() };
+    Ok(std::iter::once(locate::locomo()).chain(beam).chain(languages).collect())
 }
 
 fn heading(set: &DataSet, results: &Results) -> String {
