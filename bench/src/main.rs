@@ -21,7 +21,7 @@ struct Program {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// How often the evidence of questions is found, for every way of searching, and when nothing is said.
-    Recall(recall::ReadingOptions),
+    Recall(recall::RecallOptions),
     /// Learns what the signals of relevance are worth, on the conversations that things are chosen on.
     Weights(recall::ReadingOptions),
     /// Learns which directions of the reader's vectors are kept, on the same conversations.

@@ -8,7 +8,6 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
-use http::Method;
 use mainpoint_tests::{ProxyBuilder, StartedProxy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,13 +17,17 @@ use crate::cache::short_hash;
 use crate::running::with;
 use crate::{BenchError, Failing};
 
-/// The service with what it said before.
+/// A service with what it said before.
 pub(super) struct Answering {
-    service: StartedProxy,
+    url: String,
     model: String,
+    key: Option<String>,
+    client: reqwest::Client,
     /// By the hash of what was asked.
     known: HashMap<String, String>,
     file: PathBuf,
+    /// The service, where it is ours.
+    own: Option<StartedProxy>,
 }
 
 /// A line of the file of answers.
@@ -38,15 +41,30 @@ struct Given {
 const MOST_TOKENS: u32 = 48;
 
 impl Answering {
-    /// Starts the service: a mainpoint with the model that is asked, and no memory.
-    pub(super) async fn start(options: &AnswerOptions) -> Self {
+    /// Finds the service, or starts one of our own.
+    pub(super) async fn start(options: &AnswerOptions) -> Result<Self, BenchError> {
         let file = options.play.cache.join("answers").join("given.jsonl");
         let given = std::fs::read_to_string(&file).unwrap_or_default();
         let given = given.lines().filter_map(|line| serde_json::from_str::<Given>(line).ok());
         let known = given.map(|given| (given.hash, given.answer)).collect();
-        let settings = [("models.chat", format!("{:?}", options.model)), ("memory.mode", "\"off\"".to_owned())];
-        let service = with(ProxyBuilder::as_shipped(), settings).start().await;
-        Self { service, model: options.model.clone(), known, file }
+        let key = options.key_env.as_ref().map(|name| std::env::var(name).because(format!("--key-env {name}")));
+        let own = match options.upstream {
+            Some(_) => None,
+            None => {
+                let settings = [("models.chat", format!("{:?}", options.model)), ("memory.mode", "\"off\"".to_owned())];
+                Some(with(ProxyBuilder::as_shipped(), settings).start().await)
+            }
+        };
+        let base = own.as_ref().map(StartedProxy::base_url).or(options.upstream.as_deref()).unwrap_or_default();
+        Ok(Self {
+            url: format!("{}/chat/completions", base.trim_end_matches('/')),
+            model: options.model.clone(),
+            key: key.transpose()?,
+            client: reqwest::Client::new(),
+            known,
+            file,
+            own,
+        })
     }
 
     /// What the model says to a prompt; what it said before, if it was asked before.
@@ -58,23 +76,25 @@ impl Answering {
         if let Some(answer) = self.known.get(&hash) {
             return Ok(answer.clone());
         }
-        let request = self.service.request(Method::POST, "/v1/chat/completions");
-        let request = request.header("content-type", "application/json").body(body.to_string());
-        let response = request.send().await.when_asking("the model")?;
+        let request = self.client.post(&self.url).header("content-type", "application/json").body(body.to_string());
+        let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
+        let response = request.send().await.when_asking(&self.url)?;
         let status = response.status();
-        let text = response.text().await.when_asking("the model")?;
+        let text = response.text().await.when_asking(&self.url)?;
         let reply: Value = serde_json::from_str(&text).unwrap_or_default();
         let Some(answer) = reply["choices"][0]["message"]["content"].as_str().filter(|_| status.is_success()) else {
-            return Err(BenchError::program("the model", format!("{status}: {text}")));
+            return Err(BenchError::program(&self.url, format!("{status}: {text}")));
         };
         self.write_down(&Given { hash: hash.clone(), answer: answer.to_owned() })?;
         self.known.insert(hash, answer.to_owned());
         Ok(answer.to_owned())
     }
 
-    /// Ends the service.
+    /// Ends our own service.
     pub(super) async fn end(self) {
-        self.service.stop().await;
+        if let Some(own) = self.own {
+            own.stop().await;
+        }
     }
 
     fn write_down(&self, given: &Given) -> Result<(), BenchError> {

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::arms::Arm;
+use super::arms::{Arm, Prompt};
 use super::{AnswerOptions, Asked, scores};
 use crate::BenchError;
 use crate::cache::write_whole;
@@ -19,28 +19,32 @@ const NOTE: &str = "F1 and contained: of the words that the data call a good ans
 /// Prints the table and writes the files.
 pub(super) fn publish(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), BenchError> {
     let mut report = Report::default();
-    report.rows = rows(bench, asked);
+    report.rows = rows(bench, &options.arms, asked);
     let title = format!("{bench}, budget {} tokens, {} questions", options.budget, asked.len());
     report.tabulate(title, NOTE, |_| true);
     keep(options, bench, asked)?;
     report.publish(&options.play.out, bench, "Answers", "answers.jsonl")
 }
 
-fn rows(bench: &str, asked: &[Asked]) -> Vec<Row> {
+fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
     let resamples = Resamples::draw(asked.len(), RESAMPLES, SEED);
     let row = |metric: &str, arm: &str, figure: Figure| Row::new(bench, metric, arm, figure).over(asked.len());
     let each = |value: &dyn Fn(&Asked) -> f64| asked.iter().map(value).collect::<Vec<f64>>();
-    let [own, gold] = Arm::ALL.map(|arm| each(&|one| one.f1(arm)));
+    let f1s: Vec<(Arm, Vec<f64>)> =
+        arms.iter().enumerate().map(|(at, arm)| (*arm, each(&|one| one.f1(&one.prompts[at])))).collect();
+    let mainpoint = Arm::Mainpoint.name();
     let mut rows = Vec::new();
-    for (arm, f1) in Arm::ALL.into_iter().zip([&own, &gold]) {
-        let (name, contained) = (arm.name(), each(&|one| f64::from(u8::from(one.is_contained(arm)))));
-        rows.push(row("f1", name, resamples.interval(f1)));
-        rows.push(row("contained", name, resamples.interval(&contained)));
-        let tokens = each(&|one| as_float(one.prompts[arm as usize].0.tokens));
-        rows.push(row("prompt_tokens", name, mean(&tokens).into()));
+    for (at, (arm, f1)) in f1s.iter().enumerate() {
+        let name = arm.name();
+        let contained =
+            each(&|one| f64::from(u8::from(scores::contains(&one.prompts[at].answer, &one.question.answer))));
+        rows.push(row("f1", &name, resamples.interval(f1)));
+        rows.push(row("contained", &name, resamples.interval(&contained)));
+        rows.push(row("prompt_tokens", &name, mean(&each(&|one| as_float(one.prompts[at].tokens))).into()));
+        let own = f1s.iter().find(|(own, _)| *own == Arm::Mainpoint && own != arm);
+        rows.extend(own.map(|(_, own)| row("f1", &format!("{mainpoint} - {name}"), resamples.difference(own, f1))));
     }
-    rows.push(row("f1", "mainpoint - gold-turns", resamples.difference(&own, &gold)));
-    let own = |metric: &str, figure: Figure| row(metric, Arm::Mainpoint.name(), figure);
+    let own = |metric: &str, figure: Figure| row(metric, &mainpoint, figure);
     let quoted = each(&|one| as_float(one.forwarded.quotes.len()));
     let evidence = each(&|one| as_float(one.forwarded.evidence_quoted()));
     let block = each(&|one| as_float(one.forwarded.block.tokens));
@@ -56,12 +60,8 @@ fn rows(bench: &str, asked: &[Asked]) -> Vec<Row> {
 }
 
 impl Asked {
-    fn f1(&self, arm: Arm) -> f64 {
-        scores::f1(&self.prompts[arm as usize].1, &self.question.answer)
-    }
-
-    fn is_contained(&self, arm: Arm) -> bool {
-        scores::contains(&self.prompts[arm as usize].1, &self.question.answer)
+    fn f1(&self, prompt: &Prompt) -> f64 {
+        scores::f1(&prompt.answer, &self.question.answer)
     }
 }
 
@@ -69,11 +69,11 @@ impl Asked {
 fn keep(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), BenchError> {
     let mut text = String::new();
     for one in asked {
-        let arms = Arm::ALL.map(|arm| {
-            let (prompt, answer) = &one.prompts[arm as usize];
-            let (name, f1) = (arm.name(), one.f1(arm));
-            json!({"arm": name, "messages": prompt.messages, "tokens": prompt.tokens, "answer": answer, "f1": f1})
-        });
+        let arm = |(arm, prompt): (&Arm, &Prompt)| {
+            let Prompt { messages, tokens, answer } = prompt;
+            json!({"arm": arm.name(), "messages": messages, "tokens": tokens, "answer": answer, "f1": one.f1(prompt)})
+        };
+        let arms: Vec<_> = options.arms.iter().zip(&one.prompts).map(arm).collect();
         let line = json!({
             "question": one.question.text, "category": one.question.category, "expected": one.question.answer,
             "evidence": one.forwarded.evidence, "quotes": one.forwarded.quotes, "arms": arms,

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-pub(crate) use self::choosing::{drawn, reported};
+pub(crate) use self::choosing::{bench, drawn, reported};
 pub(crate) use self::ours::{UPDATE, remarks, updates};
 use crate::{BenchError, Failing};
 
@@ -91,6 +91,16 @@ impl Kind {
             Self::LongMemEval => "longmemeval",
             Self::Updates => "updates",
             Self::Language => "language",
+        }
+    }
+}
+
+impl DataSet {
+    /// Its name in result files: that of its kind, with the language of chats in one.
+    pub(crate) fn name(&self) -> String {
+        match (self.kind, self.conversations.first()) {
+            (Kind::Language, Some(chat)) => format!("language-{}", chat.language()),
+            (kind, _) => kind.name().to_owned(),
         }
     }
 }

@@ -13,11 +13,19 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(super) struct Crowd(Vec<Speaker>);
 
+/// A turn of an answer that a client has seen to its last byte: the question or the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// What was said; no two turns say the same.
+    pub(super) text: String,
+    /// Whose conversation it belongs to.
+    pub(super) caller: usize,
+}
+
 /// What came of a crowd's talk.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
-    /// The texts of turns that clients have seen to the last byte, questions and answers; no two say the same.
-    pub(super) acknowledged: Vec<String>,
+    pub(super) acknowledged: Vec<Acknowledged>,
     /// Requests that were not answered rightly although the program ran.
     pub(super) failed: usize,
 }
@@ -131,7 +139,8 @@ impl Speaker {
         for number in 0..self.random.usize(1..=LONGEST) {
             let question = unanswered.take().unwrap_or_else(|| self.question());
             messages.push(json!({"role": "user", "content": question}));
-            let key = format!("sk-kills-{}", self.number % CALLERS);
+            let caller = self.number % CALLERS;
+            let key = format!("sk-kills-{caller}");
             let reply = door.ask(&messages, &key, self.number.is_multiple_of(2)).await;
             if reply.as_ref() != Some(&reply_to(&question)) {
                 self.unanswered = Some(question).filter(|_| number == 0);
@@ -139,7 +148,7 @@ impl Speaker {
             }
             let reply = reply.unwrap_or_default();
             messages.push(json!({"role": "assistant", "content": reply}));
-            self.talk.acknowledged.extend([question, reply]);
+            self.talk.acknowledged.extend([question, reply].map(|text| Acknowledged { text, caller }));
         }
         Some(())
     }
@@ -178,7 +187,7 @@ mod tests {
         upstream.always(|_| mainpoint_tests::Reply::hang_up());
         let (crowd, talk) = talking.await.unwrap();
         assert_eq!(crowd.0.len(), SPEAKERS);
-        let texts: HashSet<&String> = talk.acknowledged.iter().collect();
+        let texts: HashSet<&str> = talk.acknowledged.iter().map(|turn| turn.text.as_str()).collect();
         assert!(!texts.is_empty());
         assert_eq!(texts.len(), talk.acknowledged.len());
     }

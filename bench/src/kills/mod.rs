@@ -191,13 +191,13 @@ impl Outcome {
     }
 
     fn verdict(&self) -> Result<(), BenchError> {
-        let Comparison { lost, doubled, examples } = &self.comparison;
-        if (*lost, *doubled) == (0, 0) {
+        let Comparison { lost, doubled, strayed, examples } = &self.comparison;
+        if (*lost, *doubled, *strayed) == (0, 0, 0) {
             return Ok(());
         }
         let all = self.played.talk.acknowledged.len();
         let reason = format!(
-            "of {all} acknowledged turns, {lost} are lost and {doubled} doubled ({}), such as:\n{}",
+            "of {all} acknowledged turns, {lost} are lost, {doubled} doubled and {strayed} with another caller ({}), such as:\n{}",
             self.ending.names()[0],
             examples.join("\n")
         );
@@ -226,11 +226,12 @@ mod tests {
 
     #[test]
     fn every_way_of_ending_has_its_arm() {
+        let turn = crowd::Acknowledged { text: "a".to_owned(), caller: 0 };
         let outcome = |ending, rounds| Outcome {
             ending,
             rounds,
             played: Played {
-                talk: Talk { acknowledged: vec!["a".to_owned(); 10], failed: 0 },
+                talk: Talk { acknowledged: vec![turn.clone(); 10], failed: 0 },
                 talking: Duration::from_secs(5),
                 ..Played::default()
             },

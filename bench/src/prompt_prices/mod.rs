@@ -21,6 +21,7 @@ use self::message::Messages;
 use self::results::ChatResult;
 use crate::data::Turn;
 use crate::filled::PlayOptions;
+use crate::running::setting;
 use crate::{BenchError, data, locate};
 
 /// What is played.
@@ -32,8 +33,18 @@ pub struct PriceOptions {
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
+    /// Plays the conversations with each of several values of a key, such as memory.memory_share=0.02,0.05,0.1,0.2,0.3; the last
+    /// of them stands in the tables, and the picture shows what evidence each leaves at what price.
+    #[arg(long, value_name = "KEY=VALUES", value_parser = setting)]
+    curve: Option<(String, String)>,
     #[command(flatten)]
     play: PlayOptions,
+}
+
+/// The conversations with one of the curve's values, or with the only settings.
+struct Point {
+    options: PriceOptions,
+    results: Vec<ChatResult>,
 }
 
 /// The BEAM chats to report on.
@@ -51,11 +62,28 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     if let Some(chat) = chats.iter().find(|chat| !chat.turns.chunks(2).all(is_round)) {
         return Err(BenchError::new(format!("{}: user and assistant do not take turns", chat.name)));
     }
-    let mut results = Vec::new();
-    for chat in &chats {
-        let mut messages = Messages::new();
-        let played = play::play(options, chat, &mut messages).await?;
-        results.push(ChatResult::new(chat, &played, options.budget as usize, &mut messages));
+    let mut points = Vec::new();
+    for options in options.variants() {
+        let mut results = Vec::new();
+        for chat in &chats {
+            let mut messages = Messages::new();
+            let played = play::play(&options, chat, &mut messages).await?;
+            results.push(ChatResult::new(chat, &played, options.budget as usize, &mut messages));
+        }
+        points.push(Point { options, results });
     }
-    report::publish(options, &results)
+    report::publish(&points)
+}
+
+impl PriceOptions {
+    /// The options of each point of the curve, whose value is the last of the settings; of one point without a curve.
+    fn variants(&self) -> Vec<Self> {
+        let Some((key, values)) = &self.curve else { return vec![self.clone()] };
+        let variant = |value: &str| {
+            let mut options = self.clone();
+            options.play.settings.push((key.clone(), value.trim().to_owned()));
+            options
+        };
+        values.split(',').map(variant).collect()
+    }
 }

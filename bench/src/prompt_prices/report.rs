@@ -5,9 +5,9 @@
 use super::policies::Policy;
 use super::pricing::{CACHE_READ, Charge};
 use super::results::{BetweenEvictions, ChatResult};
-use super::{CHATS, PriceOptions};
+use super::{CHATS, Point, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Report, Row, Series, table_of};
+use crate::report::{Axis, Chart, Report, Row, Series, find, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
@@ -18,6 +18,8 @@ struct Sample<'a> {
 }
 
 const SEED: u64 = 20_261_123;
+const RATIO: &str = "price_ratio_to_untouched";
+const EVIDENCE: &str = "evidence";
 
 impl<'a> Sample<'a> {
     fn of(results: &'a [ChatResult]) -> Self {
@@ -45,11 +47,11 @@ impl<'a> Sample<'a> {
             let evidence: Vec<f64> = evidence.copied().collect();
             rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
             let ratio = self.chats.ratio(&prices, &self.prices_of(Policy::Untouched));
-            rows.push(row("price_ratio_to_untouched", policy, ratio));
+            rows.push(row(RATIO, policy, ratio));
             rows.push(row("cached_share", policy, self.chats.ratio(&cached, &tokens)));
             rows.push(row("prompt_tokens", policy, tokens.iter().sum::<f64>().into()));
             let figure = self.questions.interval(&evidence);
-            rows.push(row("evidence", policy, figure).over(evidence.len()));
+            rows.push(row(EVIDENCE, policy, figure).over(evidence.len()));
         }
         let own = Policy::Mainpoint;
         let sums = self.each(ChatResult::between_evictions);
@@ -79,9 +81,43 @@ impl<'a> Sample<'a> {
 }
 
 /// Prints the tables, and writes tables, rows and picture.
-pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
+pub(super) fn publish(points: &[Point]) -> Result<(), BenchError> {
     let title = "What a conversation costs with prompt caching";
-    report(options, results).publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
+    let Some(Point { options, results }) = points.last() else { return Ok(()) };
+    let mut report = report(options, results);
+    if options.curve.is_some() {
+        add_curve(&mut report, points, &bench_name(options));
+    }
+    report.publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
+}
+
+/// Price and evidence of each point of the curve, as rows, a table and a picture with the other policies.
+fn add_curve(report: &mut Report, points: &[Point], name: &str) {
+    let (own, bench) = (Policy::Mainpoint.name(), format!("{name}-curve"));
+    for Point { options, results } in points {
+        let value = options.play.settings.last();
+        let arm = value.map_or_else(String::new, |(key, value)| format!("{key} = {value}"));
+        let mut rows = Sample::of(results).rows(&bench, "");
+        rows.retain(|row| row.arm == own && [RATIO, EVIDENCE].contains(&row.metric.as_str()));
+        report.rows.extend(rows.into_iter().map(|row| Row { arm: arm.clone(), ..row }));
+    }
+    report.tabulate("Evidence against price", "", |row| row.bench == bench);
+    let place = |ratio: &Row| Some((ratio.value, find(&report.rows, &ratio.bench, EVIDENCE, &ratio.arm)?.value));
+    let places = |bench: &str, takes: &dyn Fn(&Row) -> bool| {
+        let ratios = report.rows.iter().filter(|row| row.bench == bench && row.metric == RATIO && takes(row));
+        ratios.filter_map(place).collect()
+    };
+    let others = Policy::ALL.iter().map(|policy| policy.name()).filter(|policy| *policy != own);
+    let others = others.map(|other| Series { name: other.to_owned(), points: places(name, &|row| row.arm == other) });
+    let curve = Series { name: own.to_owned(), points: places(&bench, &|_| true) };
+    let series: Vec<Series> = others.chain([curve]).collect();
+    let (prices, evidence) = values(&series);
+    report.charts.push(vec![Chart {
+        title: "Evidence in the prompt against price".to_owned(),
+        across: Axis::linear("price, untouched prompts = 1", &prices),
+        up: Axis::linear(EVIDENCE, &evidence),
+        series,
+    }]);
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
@@ -139,14 +175,18 @@ fn chart(result: &ChatResult) -> Chart {
         let points = charges.map(|(round, charge)| (as_float(round + 1), as_float(charge.tokens)));
         Series { name: policy.name().to_owned(), points: points.collect() }
     });
-    let rounds = result.policy(Policy::Mainpoint).charges.len();
-    let rounds: Vec<f64> = (0..=rounds.div_ceil(20)).map(|step| as_float(20 * step)).collect();
+    let (rounds, tokens) = values(&series);
     Chart {
         title: format!("Forwarded prompt by round, chat {}", result.name),
         across: Axis::linear("round", &rounds),
-        up: Axis::logarithmic("tokens, logarithmic", &[100.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5]),
+        up: Axis::logarithmic("tokens, logarithmic", &tokens),
         series: series.to_vec(),
     }
+}
+
+/// Where everything lies on the lower and on the left axis.
+fn values(series: &[Series]) -> (Vec<f64>, Vec<f64>) {
+    series.iter().flat_map(|series| series.points.iter().copied()).unzip()
 }
 
 /// Results of other conversations never pass for those of the report.
@@ -164,7 +204,6 @@ mod tests {
 
     use super::super::results::tests::result;
     use super::*;
-    use crate::report::find;
 
     #[derive(Parser)]
     struct Program {
@@ -186,12 +225,27 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_has_a_point_for_each_setting_with_its_own_price_and_evidence() {
+        let variants = options(&["--curve", "memory.memory_share=0.1,0.3"]).variants();
+        let points: Vec<Point> =
+            variants.into_iter().map(|options| Point { options, results: vec![result()] }).collect();
+        let mut report = report(&points[1].options, &points[1].results);
+        add_curve(&mut report, &points, "prompt-cache-beam");
+        let row = |arm: &str| find(&report.rows, "prompt-cache-beam-curve", EVIDENCE, arm).map(|row| row.value);
+        let arms = ["memory.memory_share = 0.1", "memory.memory_share = 0.3"];
+        assert_eq!(arms.map(row), [Some(1.0), Some(1.0)]);
+        let series = report.charts[1][0].series.iter().map(|line| (line.name.as_str(), line.points.len()));
+        assert_eq!(series.clone().last(), Some(("mainpoint", 2)));
+        assert!(series.take(4).all(|(_, points)| points == 1));
+    }
+
+    #[test]
     fn rows_hold_all_conversations_together_and_each_by_its_name() {
         let results = [result(), result()];
         let report = report(&options(&[]), &results);
         let row = |metric, policy: Policy| find(&report.rows, "prompt-cache-beam", metric, policy.name());
         let value = |metric, policy| row(metric, policy).map(|row| (row.value, row.n));
-        assert_eq!(value("price_ratio_to_untouched", Policy::Untouched), Some((1.0, 2)));
+        assert_eq!(value(RATIO, Policy::Untouched), Some((1.0, 2)));
         assert_eq!(value("epochs", Policy::Mainpoint), Some((2.0, 2)));
         assert_eq!(value("epochs/some", Policy::Mainpoint), Some((1.0, 1)));
         assert_eq!(value("evidence", Policy::SlidingWindow), Some((0.0, 2)));

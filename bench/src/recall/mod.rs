@@ -23,7 +23,7 @@ mod shelf;
 mod small_talk;
 mod weights;
 
-use std::path::PathBuf;
+use clap::Args;
 
 pub use self::library::ReadingOptions;
 pub use self::projection::learn_projection;
@@ -42,6 +42,16 @@ use crate::progress::over;
 use crate::report::{Report, Row, table_of};
 use crate::stats::{RESAMPLES, Resamples};
 use crate::{BenchError, locate};
+
+/// What recall is measured on.
+#[derive(Debug, Clone, Args)]
+pub struct RecallOptions {
+    /// Conversations to report on; default: all but those that weights were chosen on.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    conversations: Vec<String>,
+    #[command(flatten)]
+    readings: ReadingOptions,
+}
 
 /// Conversations that weights and constants were chosen on; the languages were, too, and are reported on nevertheless, since
 /// there are no others.
@@ -62,18 +72,28 @@ struct Measured {
 ///
 /// # Errors
 /// Any failure of data, engine, store or files.
-pub async fn run(options: &ReadingOptions) -> Result<(), BenchError> {
-    let (product, library) = options.open().await?;
+pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
+    let (mut sets, names) = (sets()?, &options.conversations);
+    for set in &mut sets {
+        let is_chosen = |name: &String| CHOSEN_ON.contains(&name.as_str());
+        set.conversations
+            .retain(|one| if names.is_empty() { !is_chosen(&one.name) } else { names.contains(&one.name) });
+    }
+    sets.retain(|set| !set.conversations.is_empty());
+    if let Some(name) =
+        names.iter().find(|name| !sets.iter().any(|set| set.conversations.iter().any(|one| one.name == **name)))
+    {
+        return Err(BenchError::new(format!("--conversations {name}: none of the data sets has it")));
+    }
+    let (product, library) = options.readings.open().await?;
     let mut measured = Measured::default();
-    for path in sets()? {
-        let DataSet { kind, mut conversations } = data::load(&path)?;
-        conversations.retain(|conversation| !CHOSEN_ON.contains(&conversation.name.as_str()));
-        measure_set(&product, &library, &DataSet { kind, conversations }, &mut measured).await?;
+    for set in &sets {
+        measure_set(&product, &library, set, &mut measured).await?;
     }
     let Measured { mut report, languages, small_talk } = measured;
-    languages.conclude(&mut report);
+    languages::conclude(&languages, &mut report);
     small_talk.conclude(&mut report);
-    report.publish(&options.out, "recall", "Recall", "recall.jsonl")
+    report.publish(&options.readings.out, "recall", "Recall", "recall.jsonl")
 }
 
 async fn measure_set(
@@ -93,8 +113,7 @@ async fn measure_set(
         let forwarded = end_to_end::play(product, conversations).await;
         let interval = resamples.interval(&forwarded);
         rows.push(Row::new(&bench, "forwarded", END_TO_END, interval).over(forwarded.len()));
-        let code = conversations.first().map_or("", Conversation::language);
-        measured.languages.add(code, results);
+        measured.languages.insert(bench, results);
     } else {
         let heading = heading(set, &results);
         let report = &mut measured.report;
@@ -159,10 +178,10 @@ fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row
 }
 
 /// Everything there is to develop with.
-fn sets() -> Result<Vec<PathBuf>, BenchError> {
+fn sets() -> Result<Vec<DataSet>, BenchError> {
     let (beam, languages) = (Some(locate::beam()).filter(|path| path.exists()), locate::languages());
     let languages = if languages.exists() { data::languages(&languages)? } else { Vec::new() };
-    Ok(std::iter::once(locate::locomo()).chain(beam).chain(languages).collect())
+    std::iter::once(locate::locomo()).chain(beam).chain(languages).map(|path| data::load(&path)).collect()
 }
 
 fn heading(set: &DataSet, results: &Results) -> String {
@@ -178,7 +197,7 @@ fn names(conversations: &[Conversation]) -> Vec<&str> {
 /// Results of other conversations than those of the report never pass for them.
 fn bench_name(set: &DataSet) -> String {
     if set.kind == Kind::Language {
-        return languages::bench(set.conversations.first().map_or("", Conversation::language));
+        return set.name();
     }
     let names = names(&set.conversations);
     let names = if names == set.kind.reported() { "dev-report".to_owned() } else { names.join("+") };

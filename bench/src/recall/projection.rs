@@ -8,7 +8,7 @@ use half::bf16;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use super::{CHOSEN_ON, ReadingOptions, sets};
-use crate::data::{self, DataSet, Kind};
+use crate::data::{DataSet, Kind};
 use crate::{BenchError, Failing};
 
 /// Numbers that are kept of a vector.
@@ -22,8 +22,7 @@ const COMPONENTS: usize = 256;
 pub async fn learn_projection(options: &ReadingOptions) -> Result<(), BenchError> {
     let (_, library) = options.open().await?;
     let mut vectors: Vec<Vec<f32>> = Vec::new();
-    for path in sets()? {
-        let DataSet { kind, conversations } = data::load(&path)?;
+    for DataSet { kind, conversations } in sets()? {
         for conversation in &conversations {
             let learns = kind == Kind::Language || CHOSEN_ON.contains(&conversation.name.as_str());
             if !learns {

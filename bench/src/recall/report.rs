@@ -119,8 +119,9 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
         BUDGETS.into_iter().filter_map(point).collect()
     });
     let marks = series(&|arm| value(BYTES, arm).zip(value(RECALL, arm)).into_iter().collect());
+    let bytes: Vec<f64> = marks.iter().flat_map(|mark| &mark.points).map(|(bytes, _)| *bytes).collect();
     // From nothing to everything, so that noise is never drawn large.
-    let up = |title| Axis::linear(title, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
+    let up = |title| Axis::linear(title, &[0.0, 1.0]);
     let coverage = Chart {
         title: heading.to_owned(),
         across: Axis::logarithmic("tokens of memory in the prompt", &BUDGETS.map(as_float)),
@@ -129,7 +130,7 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
     };
     let stored = Chart {
         title: "All evidence among the first ten, by bytes stored".to_owned(),
-        across: Axis::logarithmic("bytes a turn that the search needs", &[10.0, 1e2, 1e3, 1e4, 1e5]),
+        across: Axis::logarithmic("bytes a turn that the search needs", &bytes),
         up: up("recall_all@10: share of the questions"),
         series: marks,
     };

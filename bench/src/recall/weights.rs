@@ -13,7 +13,7 @@ use mainpoint::memory::recall::relevance::{Signals, WEIGHTS, signals};
 use super::material::{Material, gather};
 use super::{CHOSEN_ON, ReadingOptions, SEED, sets};
 use crate::BenchError;
-use crate::data::{self, Conversation, DataSet, Kind};
+use crate::data::{Conversation, DataSet, Kind};
 use crate::progress::over;
 use crate::ranking::by_score;
 use crate::report::{Row, Table, table, table_of};
@@ -52,8 +52,7 @@ const RATE: f64 = 0.05;
 pub async fn learn(options: &ReadingOptions) -> Result<(), BenchError> {
     let (_, library) = options.open().await?;
     let mut examples = Vec::new();
-    for path in sets()? {
-        let DataSet { kind, conversations } = data::load(&path)?;
+    for DataSet { kind, conversations } in sets()? {
         let is_chosen = |one: &Conversation| kind == Kind::Language || CHOSEN_ON.contains(&one.name.as_str());
         let chosen: Vec<Conversation> = conversations.into_iter().filter(is_chosen).collect();
         if !chosen.is_empty() {

@@ -121,14 +121,27 @@ impl Chart {
 }
 
 impl Axis {
-    /// Equal differences are equal distances.
-    pub(crate) fn linear(title: &'static str, ticks: &[f64]) -> Self {
-        Self { title, is_logarithmic: false, ticks: ticks.to_vec() }
+    /// Equal differences are equal distances: from a round value at or below all values to one at or above them, in about five
+    /// steps.
+    pub(crate) fn linear(title: &'static str, values: &[f64]) -> Self {
+        let [least, most] = bounds(values);
+        let most = most.max(least + 1e-3);
+        let power = 10_f64.powf(((most - least) / 5.0).log10().floor());
+        let mut steps = [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter();
+        let step = steps.find(|step| 5.0 * step >= most - least).unwrap_or(10.0 * power);
+        let numbers = (least / step).floor() as i64..=(most / step).ceil() as i64;
+        Self { title, is_logarithmic: false, ticks: numbers.map(|number| number as f64 * step).collect() }
     }
 
-    /// Equal factors are equal distances; no tick is 0.
-    pub(crate) fn logarithmic(title: &'static str, ticks: &[f64]) -> Self {
-        Self { title, is_logarithmic: true, ticks: ticks.to_vec() }
+    /// Equal factors are equal distances: from one of 1, 2, 5, 10 and so on at or below all values to one at or above them.
+    pub(crate) fn logarithmic(title: &'static str, values: &[f64]) -> Self {
+        let [least, most] = bounds(values);
+        let ticks = (0..12).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
+        let mut ticks: Vec<f64> = ticks.collect();
+        let first = ticks.partition_point(|tick| *tick <= least).saturating_sub(1);
+        let last = ticks.partition_point(|tick| *tick < most).max(first + 1);
+        ticks.truncate(last + 1);
+        Self { title, is_logarithmic: true, ticks: ticks.split_off(first) }
     }
 
     /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
@@ -159,8 +172,14 @@ impl Ranged for Axis {
 impl ValueFormatter<f64> for Axis {
     /// As people write it on an axis: `0.2`, `500`, `20k`.
     fn format_ext(&self, value: &f64) -> String {
-        if *value >= 1e3 { format!("{}k", value / 1e3) } else { value.to_string() }
+        if *value >= 1e3 { format!("{}k", value / 1e3) } else { ((value * 1e4).round() / 1e4).to_string() }
     }
+}
+
+/// The least and the greatest of the values; 0 and 1 without any.
+fn bounds(values: &[f64]) -> [f64; 2] {
+    let bound = |of: fn(f64, f64) -> f64| values.iter().copied().reduce(of);
+    [bound(f64::min).unwrap_or(0.0), bound(f64::max).unwrap_or(1.0)]
 }
 
 #[cfg(test)]
@@ -169,10 +188,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_factors_are_equal_distances() {
-        let scale = Axis::logarithmic("", &[100.0, 10_000.0]);
-        assert_eq!(scale.ticks.iter().map(|tick| scale.format_ext(tick)).collect::<Vec<_>>(), ["100", "10k"]);
-        assert!((scale.share(1000.0) - 0.5).abs() < 1e-9 && (scale.share(10_000.0) - 1.0).abs() < 1e-9);
+    fn axes_begin_and_end_at_round_values_around_what_is_drawn() {
+        let written = |axis: Axis| axis.ticks.iter().map(|tick| axis.format_ext(tick)).collect::<Vec<_>>();
+        assert_eq!(written(Axis::linear("", &[0.576, 0.885])), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
+        assert_eq!(written(Axis::linear("", &[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
+        let axis = Axis::logarithmic("", &[100.0, 9_999.0]);
+        assert!((axis.share(1000.0) - 0.5).abs() < 1e-9 && (axis.share(10_000.0) - 1.0).abs() < 1e-9);
+        assert_eq!(written(axis), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
     }
 
     #[test]
@@ -181,7 +203,7 @@ mod tests {
         let chart = Chart {
             title: "some <chart>".to_owned(),
             across: Axis::linear("round", &[1.0, 2.0]),
-            up: Axis::logarithmic("tokens", &[1.0, 10.0]),
+            up: Axis::logarithmic("tokens", &[0.0]),
             series: vec![
                 series("line", &[(1.0, 5.0), (2.0, 1.0)]),
                 series("mark", &[(1.0, 1.0)]),

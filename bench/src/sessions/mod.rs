@@ -56,14 +56,14 @@ struct Played {
 /// Any failure of data or files, and of the memory while it is asked.
 pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
     let (mut report, mut benches) = (Report::default(), Vec::new());
-    for DataSet { kind, conversations } in options.sets()? {
-        let conversations = data::reported(kind, conversations, &options.conversations)?;
+    for set in options.sets()? {
+        let bench = data::bench(format!("sessions-{}", set.name()), &options.conversations);
+        let conversations = data::reported(set.kind, set.conversations, &options.conversations)?;
         let drawn = data::drawn(&conversations, options.questions.into(), |_| true);
         let mut played = Played::default();
         for (conversation, questions) in conversations.iter().zip(&drawn) {
             asking::ask(options, conversation, questions, &mut played).await?;
         }
-        let bench = options.bench(kind.name());
         report.rows.extend(report::rows(&bench, options.memory_tokens(), &played));
         benches.push(bench);
     }
@@ -88,14 +88,6 @@ impl SessionOptions {
         let set = self.play.settings.iter().rev().find(|(key, _)| key == "memory.memory_tokens");
         set.map_or(MEMORY_TOKENS, |(_, value)| value)
     }
-
-    /// What the rows of a data set are called: results of other conversations never pass for those that are reported.
-    fn bench(&self, kind: &str) -> String {
-        match self.conversations.as_slice() {
-            [] => format!("sessions-{kind}"),
-            names => format!("sessions-{kind}-{}", names.join("+")),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -111,23 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn memories_have_400_tokens_unless_they_are_set_and_other_conversations_have_another_name() {
+    fn memories_have_400_tokens_unless_they_are_set() {
         let options = |arguments: &[&str]| {
             Program::try_parse_from(["sessions"].iter().chain(arguments)).map(|program| program.options)
         };
-        let plain = options(&[]).unwrap();
-        assert_eq!((plain.memory_tokens(), plain.bench("locomo").as_str()), ("400", "sessions-locomo"));
-        let set = [
-            "--set",
-            "memory.memory_tokens=90",
-            "--set",
-            "memory.memory_tokens = 200",
-            "--data",
-            "x",
-            "--conversations",
-            "a,b",
-        ];
-        let set = options(&set).unwrap();
-        assert_eq!((set.memory_tokens(), set.bench("locomo").as_str()), ("200", "sessions-locomo-a+b"));
+        assert_eq!(options(&[]).unwrap().memory_tokens(), "400");
+        let set = ["--set", "memory.memory_tokens=90", "--set", "memory.memory_tokens = 200"];
+        assert_eq!(options(&set).unwrap().memory_tokens(), "200");
     }
 }
