@@ -26,10 +26,10 @@ fmt: ## Format the code
 
 bench: bench-recall bench-rewriting bench-speed ## All benchmarks
 
-bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every baseline (ARGS="--reader …" is passed on)
+bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every baseline (ARGS="--conversations … --reader …" is passed on)
 	$(BENCH) recall $(ARGS)
 
-bench-answers: models answer-model ## What a real model of 1.5B answers from what is forwarded, and from the turns that answer (ARGS="--questions 80 …" is passed on)
+bench-answers: models answer-model ## What a real model of 1.5B answers from what is forwarded, and from the newest messages (ARGS="--data … --upstream URL" is passed on)
 	$(BENCH) answers $(ARGS)
 
 bench-sessions: models ## Whether a new chat is answered from earlier ones, and left alone by small talk (ARGS="--questions 40 …" is passed on)
@@ -38,7 +38,7 @@ bench-sessions: models ## Whether a new chat is answered from earlier ones, and 
 bench-weights: models ## Learns what the signals of relevance are worth, beside those that are shipped
 	$(BENCH) weights $(ARGS)
 
-bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--chats 1,3 --set memory.low_water=0.4 …" is passed on)
+bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--chats 1,3 --curve memory.memory_share=0.1,0.3 …" is passed on)
 	$(BENCH) prices $(ARGS)
 
 bench-rewriting: bench-prices ## The prices, and the laws of rewriting on 100,000 conversations (bench/results/byte-identity.jsonl)

@@ -33,12 +33,10 @@ pub(crate) fn locomo() -> PathBuf {
     }
 }
 
-/// The LongMemEval file in the directory of all data.
 pub(crate) fn longmemeval() -> PathBuf {
     data().join("longmemeval/longmemeval-subset.json")
 }
 
-/// The BEAM chats in the directory of all data.
 pub(crate) fn beam() -> PathBuf {
     data().join("beam-100k")
 }

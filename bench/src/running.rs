@@ -87,7 +87,6 @@ pub(crate) fn program<K: AsRef<str>, V: AsRef<str>>(
     with(builder, settings)
 }
 
-/// The same program with further settings.
 pub(crate) fn with<K: AsRef<str>, V: AsRef<str>>(
     builder: ProxyBuilder,
     settings: impl IntoIterator<Item = (K, V)>,

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use mainpoint_tests::{ProxyBuilder, StartedProxy};
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,7 +18,6 @@ use crate::cache::short_hash;
 use crate::running::with;
 use crate::{BenchError, Failing};
 
-/// A service with what it said before.
 pub(super) struct Answering {
     url: String,
     model: String,
@@ -37,7 +37,6 @@ struct Given {
     answer: String,
 }
 
-/// Tokens of an answer.
 const MOST_TOKENS: u32 = 48;
 
 impl Answering {
@@ -77,7 +76,7 @@ impl Answering {
             return Ok(answer.clone());
         }
         let request = self.client.post(&self.url).header("content-type", "application/json").body(body.to_string());
-        let request = self.key.iter().fold(request, |request, key| request.bearer_auth(key));
+        let request = self.key.iter().fold(request, RequestBuilder::bearer_auth);
         let response = request.send().await.when_asking(&self.url)?;
         let status = response.status();
         let text = response.text().await.when_asking(&self.url)?;
@@ -90,7 +89,6 @@ impl Answering {
         Ok(answer.to_owned())
     }
 
-    /// Ends our own service.
     pub(super) async fn end(self) {
         if let Some(own) = self.own {
             own.stop().await;

@@ -31,11 +31,9 @@ pub(super) struct Prompt {
     pub(super) answer: String,
 }
 
-/// Tokens of the newest messages with the question.
 const MOST: usize = 3000;
 
 impl Arm {
-    /// Its name in result files.
     pub(super) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }

@@ -26,7 +26,6 @@ pub(super) struct Forwarded {
     pub(super) block: MemoryBlock,
 }
 
-/// A turn that is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct QuotedTurn {
     /// How likely mainpoint says it is to answer the question, 0 to 1.

@@ -16,7 +16,6 @@ const NOTE: &str = "F1 and contained: of the words that the data call a good ans
     question which mainpoint's prompt holds. Precision: the share of the quoted turns that do. Wrapping: the share of the block's \
     tokens that nobody said. Intervals: bootstrap over questions, 10000 resamples.";
 
-/// Prints the table and writes the files.
 pub(super) fn publish(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), BenchError> {
     let mut report = Report::default();
     report.rows = rows(bench, &options.arms, asked);

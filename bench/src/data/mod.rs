@@ -20,7 +20,6 @@ pub(crate) use self::choosing::{bench, drawn, reported};
 pub(crate) use self::ours::{UPDATE, remarks, updates};
 use crate::{BenchError, Failing};
 
-/// One conversation over many sessions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
     /// Its name, for example `conv-41`.
@@ -34,25 +33,21 @@ pub(crate) struct Conversation {
     pub(crate) unanswerable: Vec<String>,
 }
 
-/// One turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Turn {
     /// Who speaks, as the reader sees it.
     pub(crate) speaker: String,
-    /// The role on the wire.
     pub(crate) role: &'static str,
     pub(crate) text: String,
     /// When the turn's session began.
     pub(crate) time: DateTime<Utc>,
 }
 
-/// One question with what answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
     pub(crate) text: String,
     /// Positions of the evidence among the turns, ascending, each once, never empty.
     pub(crate) evidence: Vec<usize>,
-    /// What kind of question it is.
     pub(crate) category: String,
     /// What the data call a good answer; empty where they have none.
     pub(crate) answer: String,
@@ -76,14 +71,12 @@ pub(crate) enum Kind {
 /// The conversations of one benchmark, or of one language.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataSet {
-    /// Where they come from.
     pub(crate) kind: Kind,
     /// All of them, or those that were chosen.
     pub(crate) conversations: Vec<Conversation>,
 }
 
 impl Kind {
-    /// Its name in result files.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Locomo => "locomo",
@@ -156,7 +149,6 @@ impl Conversation {
         }
     }
 
-    /// When it has ended.
     pub(crate) fn end(&self) -> DateTime<Utc> {
         self.turns.last().map(|turn| turn.time).unwrap_or_default()
     }

@@ -91,7 +91,6 @@ pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Counts for so long.
 async fn count(proxy: &StartedProxy, length: Duration, counted: &mut Vec<Count>) {
     let started = Instant::now();
     let bar = bar("counting open files", (length.as_secs() / EVERY.as_secs()) as usize);

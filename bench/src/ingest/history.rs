@@ -12,10 +12,8 @@ use crate::data::Conversation;
 use crate::filled::message;
 use crate::{BenchError, Failing};
 
-/// How much a history holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Extent {
-    /// Conversations, one a line.
     pub(super) conversations: usize,
     /// Messages, each with text.
     pub(super) turns: usize,
@@ -23,7 +21,6 @@ pub(super) struct Extent {
     pub(super) bytes: usize,
 }
 
-/// Where a conversation of the history comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     source: usize,

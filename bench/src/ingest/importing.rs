@@ -19,7 +19,6 @@ use crate::product::overrides;
 use crate::progress::bar;
 use crate::{BenchError, Failing};
 
-/// What is imported, into which store.
 #[derive(Debug)]
 pub(super) struct Importer {
     /// Configuration, logs and the store.
@@ -27,7 +26,6 @@ pub(super) struct Importer {
     /// The model that reads; `None` for the product's own.
     pub(super) reader: Option<String>,
     pub(super) history: PathBuf,
-    /// How long one run may take.
     pub(super) patience: Duration,
 }
 
@@ -64,7 +62,6 @@ pub(super) struct Summary {
     pub(super) peak_memory_bytes: Option<f64>,
 }
 
-/// A child that is being watched.
 struct Watched {
     child: Child,
     run: Run,
@@ -75,7 +72,6 @@ struct Watched {
     bar: ProgressBar,
 }
 
-/// What messages call the program.
 const NAME: &str = "mainpoint import";
 /// Where a store keeps what it was given last.
 const JOURNAL: &str = "journal.redb";

@@ -43,7 +43,6 @@ pub struct IngestOptions {
     out: PathBuf,
 }
 
-/// Everything that was measured with one model.
 #[derive(Debug)]
 struct Measured {
     /// The model that read; `None` for the product's own.
@@ -130,7 +129,6 @@ async fn measure(importer: Importer, extent: &Extent) -> Result<Measured, BenchE
     })
 }
 
-/// Milliseconds of one start.
 async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home>) -> f64 {
     let started = Instant::now();
     let builder = program(upstream, BUDGET, overrides(importer.reader.as_deref()));

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Everybody who talks to the program.
 #[derive(Debug)]
 pub(super) struct Crowd(Vec<Speaker>);
 
@@ -22,7 +21,6 @@ pub(super) struct Acknowledged {
     pub(super) caller: usize,
 }
 
-/// What came of a crowd's talk.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     pub(super) acknowledged: Vec<Acknowledged>,
@@ -58,7 +56,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The last event of a stream.
 const END: &[u8] = b"data: [DONE]\n\n";
 
-/// What is answered to a question.
 pub(super) fn reply_to(question: &str) -> String {
     format!("I have written this down: {question}")
 }

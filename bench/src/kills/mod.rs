@@ -42,7 +42,6 @@ pub struct KillOptions {
     out: PathBuf,
 }
 
-/// How the program is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// By SIGKILL.
@@ -62,7 +61,6 @@ struct Outcome {
     unread: usize,
 }
 
-/// What happened in all rounds.
 #[derive(Debug, Default)]
 struct Played {
     talk: Talk,
@@ -74,7 +72,6 @@ struct Played {
     slowest_end: Duration,
 }
 
-/// The name of the study in the file of figures.
 const STUDY: &str = "overload-kill";
 /// After how many milliseconds of talk the program is ended.
 const MOMENTS: std::ops::Range<u64> = 100..4000;
@@ -205,7 +202,6 @@ impl Outcome {
     }
 }
 
-/// The report of all ways of ending the program.
 fn report(seed: u64, outcomes: &[Outcome]) -> Report {
     let note = format!(
         "Many conversations of several callers at once, half of them streamed, as fast as they are answered; the program is ended \

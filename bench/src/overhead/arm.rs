@@ -18,7 +18,6 @@ pub(super) enum Arm {
 }
 
 impl Arm {
-    /// The name in results, tables and of log files.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",

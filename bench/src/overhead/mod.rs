@@ -45,7 +45,6 @@ pub struct OverheadOptions {
     out: PathBuf,
 }
 
-/// How much is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Plan {
     /// How often everything is measured; every proxy takes its turn in each round.
@@ -60,7 +59,6 @@ struct Plan {
     slow: Streams,
 }
 
-/// Streams that run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Streams {
     count: u32,

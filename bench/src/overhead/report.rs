@@ -15,24 +15,19 @@ use crate::BenchError;
 use crate::report::{Report, Row, SPEED, Table, quantiles, table};
 use crate::stats::Figure;
 
-/// Everything that was measured.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     /// The proxies that took part with their versions, in the order of the tables.
     pub(super) versions: BTreeMap<Arm, String>,
     /// Why others did not, a sentence each.
     pub(super) absent: Vec<String>,
-    /// A measurement for each round.
     pub(super) cells: BTreeMap<Cell, Vec<Measured>>,
-    /// What the readers of streams have seen, over all rounds.
     pub(super) streams: BTreeMap<Arm, Seen>,
     /// Memory before the load and after it, in MiB.
     pub(super) resident: BTreeMap<Arm, (f64, f64)>,
-    /// The rows of many slow streams.
     pub(super) slow: Vec<Row>,
 }
 
-/// One proxy under one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
     pub(super) size: Size,
@@ -43,7 +38,6 @@ pub(super) struct Cell {
 /// What one round of a cell has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Measured {
-    /// What the load tool has counted.
     pub(super) counted: Counted,
     /// Processor time of the proxy and its children in that time, in microseconds; none for no proxy.
     pub(super) processor_us: Option<f64>,
@@ -154,7 +148,6 @@ fn row(bench: &str, metric: &str, arm: Arm, figure: impl Into<Figure>, unit: &'s
     Row::new(bench, metric, arm.name(), figure).counted_in(unit)
 }
 
-/// Prints every table, and writes tables and rows.
 pub(super) fn publish(directory: &Path, plan: &Plan, results: &Results) -> Result<(), BenchError> {
     report(plan, results).publish(directory, "overhead", "What a proxy costs", SPEED)
 }

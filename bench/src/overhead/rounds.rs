@@ -16,7 +16,6 @@ use super::{Plan, Stage, destination};
 use crate::BenchError;
 use crate::progress::bar;
 
-/// Measures requests and streams over all rounds.
 pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, BenchError> {
     let tool = LoadTool::prepare()?;
     let mut results = Results { absent: stage.absent.clone(), ..Results::default() };

@@ -18,7 +18,6 @@ use crate::stats::as_float;
 pub(super) struct Offered(Vec<HashSet<String>>);
 
 impl Offered {
-    /// What `prompt` offers.
     pub(super) fn by(prompt: &[Arc<Message>]) -> Self {
         let mut offered: Vec<HashSet<String>> = Vec::new();
         for (at, message) in prompt.iter().enumerate() {

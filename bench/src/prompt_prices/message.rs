@@ -9,18 +9,13 @@ use std::sync::Arc;
 use mainpoint_tests::{RecordedRequest, prompt};
 use tiktoken_rs::{CoreBPE, o200k_base_singleton};
 
-/// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
-    /// The application.
     System,
-    /// The user.
     User,
-    /// The model.
     Assistant,
 }
 
-/// A message and its tokens.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) role: Role,
@@ -30,7 +25,6 @@ pub(super) struct Message {
     pub(super) tokens: Vec<u32>,
 }
 
-/// The messages of a prompt in order.
 pub(super) type Prompt = Vec<Arc<Message>>;
 
 /// Makes messages with the tokens of `o200k_base`, each once.
@@ -42,7 +36,6 @@ pub(super) struct Messages {
 /// Tokens of a message beside those of its text: its begin, role, separator and end, as OpenAI counts them.
 pub(super) const FRAME: usize = 4;
 
-/// How many tokens a prompt has.
 pub(super) fn tokens(prompt: &[Arc<Message>]) -> usize {
     prompt.iter().map(|message| message.tokens.len()).sum()
 }
@@ -65,7 +58,6 @@ impl Messages {
         Self { encoding: o200k_base_singleton(), made: HashMap::new() }
     }
 
-    /// A message of `role` that says `text`.
     pub(super) fn make(&mut self, role: Role, text: &str) -> Arc<Message> {
         let key = (role, text.to_owned());
         if let Some(message) = self.made.get(&key) {
@@ -80,7 +72,6 @@ impl Messages {
         message
     }
 
-    /// The messages that an upstream received.
     pub(super) fn received(&mut self, received: &RecordedRequest) -> Prompt {
         let request = received.json();
         let messages = prompt::messages(&request).iter();
@@ -106,7 +97,6 @@ impl Messages {
 }
 
 impl Role {
-    /// The role by its name on the wire.
     fn of(name: &str) -> Self {
         match name {
             "system" | "developer" => Self::System,

@@ -14,10 +14,8 @@ use crate::filled::{History, Stage, message};
 use crate::progress::bar;
 use crate::running::Client;
 
-/// What mainpoint forwarded.
 #[derive(Debug, Default)]
 pub(super) struct Played {
-    /// One request for each round.
     pub(super) rounds: Vec<Forwarded>,
     /// One request for each question, asked after the last round.
     pub(super) questions: Vec<Forwarded>,
@@ -33,7 +31,6 @@ pub(super) struct Forwarded {
     pub(super) evicts: bool,
 }
 
-/// The system message of every request.
 pub(super) const SYSTEM: &str = "You are a helpful assistant. Answer as well as you can from what was said so far.";
 
 const ASIDE: &str = "I will come back to that.";

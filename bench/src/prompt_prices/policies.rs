@@ -17,11 +17,9 @@ pub(super) enum Policy {
     SystemMemory,
     /// All but the last two rounds are shortened anew for each request.
     Recompressed,
-    /// The product.
     Mainpoint,
 }
 
-/// What a client sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) system: &'a Arc<Message>,
@@ -35,7 +33,6 @@ impl Policy {
     pub(super) const ALL: [Self; 5] =
         [Self::Untouched, Self::SlidingWindow, Self::SystemMemory, Self::Recompressed, Self::Mainpoint];
 
-    /// Its name in results, tables and pictures.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Untouched => "untouched",

@@ -5,7 +5,6 @@
 use super::message::{Prompt, shared_tokens, tokens};
 use crate::stats::as_float;
 
-/// The tokens of one prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Charge {
     pub(super) tokens: usize,

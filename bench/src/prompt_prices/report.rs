@@ -80,7 +80,6 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Prints the tables, and writes tables, rows and picture.
 pub(super) fn publish(points: &[Point]) -> Result<(), BenchError> {
     let title = "What a conversation costs with prompt caching";
     let Some(Point { options, results }) = points.last() else { return Ok(()) };
@@ -200,21 +199,9 @@ fn bench_name(options: &PriceOptions) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::super::results::tests::result;
     use super::*;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        options: PriceOptions,
-    }
-
-    fn options(arguments: &[&str]) -> PriceOptions {
-        let arguments = ["prices"].iter().chain(arguments);
-        Program::try_parse_from(arguments).unwrap().options
-    }
+    use crate::filled::tests::parsed as options;
 
     #[test]
     fn other_conversations_have_another_name_in_the_results() {
@@ -226,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_curve_has_a_point_for_each_setting_with_its_own_price_and_evidence() {
-        let variants = options(&["--curve", "memory.memory_share=0.1,0.3"]).variants();
+        let variants = options::<PriceOptions>(&["--curve", "memory.memory_share=0.1,0.3"]).variants();
         let points: Vec<Point> =
             variants.into_iter().map(|options| Point { options, results: vec![result()] }).collect();
         let mut report = report(&points[1].options, &points[1].results);
@@ -235,7 +222,7 @@ mod tests {
         let arms = ["memory.memory_share = 0.1", "memory.memory_share = 0.3"];
         assert_eq!(arms.map(row), [Some(1.0), Some(1.0)]);
         let series = report.charts[1][0].series.iter().map(|line| (line.name.as_str(), line.points.len()));
-        assert_eq!(series.clone().last(), Some(("mainpoint", 2)));
+        assert_eq!(series.clone().next_back(), Some(("mainpoint", 2)));
         assert!(series.take(4).all(|(_, points)| points == 1));
     }
 

@@ -13,21 +13,17 @@ use super::policies::{Policy, Request};
 use super::pricing::{Charge, PromptCache, cacheable};
 use crate::data::Conversation;
 
-/// The figures of one conversation.
 #[derive(Debug, Clone)]
 pub(super) struct ChatResult {
     pub(super) name: String,
     /// Each policy's figures, in the order of [`Policy::ALL`].
     pub(super) policies: Vec<PolicyResult>,
-    /// Which of mainpoint's requests evicted turns.
     pub(super) evicts: Vec<bool>,
-    /// How many of mainpoint's requests were rewritten.
     pub(super) rewritten: usize,
     /// How many of mainpoint's requests went through untouched since something failed.
     pub(super) failed_open: usize,
 }
 
-/// The figures of one policy in one conversation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PolicyResult {
     /// What each round's prompt had and what came from the cache.
@@ -39,7 +35,6 @@ pub(super) struct PolicyResult {
 /// Token sums over the requests that evicted nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BetweenEvictions {
-    /// Tokens that came from the cache.
     pub(super) cached: usize,
     /// Tokens that would have come from the cache had every prompt only been appended to.
     pub(super) append_only: usize,

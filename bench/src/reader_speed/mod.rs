@@ -39,7 +39,6 @@ pub struct ReaderSpeedOptions {
     out: PathBuf,
 }
 
-/// How the passes over a text were timed.
 const PASSES: &str = "Through the product's engine: tokenising, the pass, attention, main points, codes and mean vectors. \
     All arms take turns in every round; figures are medians, and the smallest and largest round.";
 
@@ -100,7 +99,6 @@ async fn reading(
     Ok(())
 }
 
-/// The speed of reading so many tokens in these times, one for each round.
 fn row_of(bench: &str, arm: &str, tokens: usize, seconds: &[f64]) -> Row {
     let speeds = seconds.iter().map(|seconds| as_float(tokens) / seconds);
     let row = Row::new(bench, "tokens_per_second", arm, Figure::median(speeds).unwrap_or_default());

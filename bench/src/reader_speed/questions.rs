@@ -20,7 +20,6 @@ pub(super) struct Asked {
     pub(super) bench: String,
     /// What was done beside.
     pub(super) arm: &'static str,
-    /// One list for each round.
     pub(super) rounds: Vec<Vec<f64>>,
 }
 
@@ -83,7 +82,6 @@ fn of_length(engine: &Engine, turns: &[TurnText], length: usize) -> Result<Vec<S
 }
 
 impl Asked {
-    /// Nothing yet.
     pub(super) fn new(bench: impl Into<String>, arm: &'static str) -> Self {
         Self { bench: bench.into(), arm, rounds: Vec::new() }
     }
@@ -136,7 +134,6 @@ async fn read_on(engine: Engine, turns: Arc<[TurnText]>) -> Option<EngineError> 
     None
 }
 
-/// Milliseconds that each of the next questions took.
 async fn ask<'a>(engine: &Engine, questions: impl Iterator<Item = &'a str>) -> Result<Vec<f64>, BenchError> {
     let mut milliseconds = Vec::with_capacity(QUESTIONS);
     for question in questions.take(QUESTIONS) {

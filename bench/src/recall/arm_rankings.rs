@@ -15,7 +15,6 @@ use crate::ranking::{best_cosines, by_score, completed, fused};
 /// An arm's rankings of all turns, best first; several for random choices.
 pub(super) type Ranked = (&'static str, Vec<Vec<usize>>);
 
-/// Every arm's rankings for one question of a conversation.
 pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> {
     let (asked, found, candidates) =
         (&material.asked[question], &material.found[question], &material.candidates[question]);

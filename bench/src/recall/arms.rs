@@ -1,11 +1,8 @@
 //! The arms of the comparison. It must not know how turns are read, stored or ranked.
 
-/// One way of searching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arm {
-    /// Its name in result files.
     pub(super) name: &'static str,
-    /// What it does, for tables.
     pub(super) title: &'static str,
     /// What it has to find in the store besides the text.
     pub(super) stored: &'static [Part],
@@ -16,19 +13,14 @@ pub(super) struct Arm {
 /// Something stored of every turn for searches to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// A vector of the turn's first passage.
     FirstVector,
     /// A vector of each of its passages.
     Vectors,
-    /// Its words in the full-text index.
     TextIndex,
     /// The codes of the main point's tokens.
     Codes,
-    /// The codes of all content tokens.
     AllCodes,
-    /// The codes of half of them.
     HalfOfCodes,
-    /// The codes of a quarter of them.
     QuarterOfCodes,
 }
 
@@ -39,9 +31,7 @@ pub(super) enum By {
     Coverage,
     /// The attention that a token receives × how rare it is.
     AttentionAndRarity,
-    /// The attention alone.
     Attention,
-    /// How rare it is alone.
     Rarity,
     /// Chance: one choice for each of [`SEEDS`].
     Chance,
@@ -58,7 +48,6 @@ pub(super) struct Choice {
 /// What random choices begin with.
 pub(super) const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
-/// All arms, in the order of the tables.
 pub(super) const ARMS: &[Arm] = &[
     arm("first-passage", "mean vector of the first passage", FIRST),
     arm("mean", "mean vector, best passage (shipped, from the store)", VECTORS),
@@ -85,11 +74,9 @@ pub(super) const ARMS: &[Arm] = &[
     arm("full-pipeline", "what the product recalls, by relevance (shipped)", EVERYTHING),
 ];
 
-/// The arms that summaries show.
 pub(super) const MAIN_ARMS: [&str; 7] =
     ["first-passage", "mean", "bm25", "rrf-bm25-mean", "maxsim-all", "maxsim", "full-pipeline"];
 
-/// The arms that languages are compared by.
 pub(super) const LANGUAGE_ARMS: [&str; 4] = ["mean", "bm25", "maxsim", "full-pipeline"];
 
 const FIRST: &[Part] = &[Part::FirstVector];

@@ -21,10 +21,8 @@ pub(super) struct Stored {
     parts: BTreeMap<Part, usize>,
 }
 
-/// What [`sizes_table`] shows.
 pub(super) const SIZES_NOTE: &str =
     "On disk after compaction, and the reader's own time when it read (kept in the cache).";
-/// What the rows of [`BYTES`] are.
 pub(super) const NOTE: &str = "What each arm's search has to find in the store besides the text: vectors of 2 bytes a number, codes \
     of one bit a number, the text index as it lies on disk. Not counted: the text, its spans and identifiers, which every memory \
     needs, and the unused space that tables on disk have.";

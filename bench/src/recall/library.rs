@@ -33,7 +33,6 @@ pub struct ReadingOptions {
     pub(crate) cache: PathBuf,
 }
 
-/// The engine, and what it has read before.
 pub(crate) struct Library {
     cache: Cache,
     pub(crate) engine: Engine,

@@ -25,7 +25,6 @@ pub(super) struct Material<'a> {
     pub(super) first_passages: Vec<Vec<Vec<f32>>>,
     /// The codes that are only compared.
     pub(super) coded: Vec<Coded>,
-    /// Its questions as the engine prepared them.
     pub(super) asked: Vec<EncodedQuestion>,
     /// What the store found for each question.
     pub(super) found: Vec<FoundTurns>,
@@ -65,7 +64,6 @@ impl<'a> Material<'a> {
         Ok(())
     }
 
-    /// What quoting each turn costs.
     pub(super) fn quoted_sizes(&self) -> Vec<Size> {
         let turns = self.sizes.iter().zip(&self.points);
         turns.map(|(size, passages)| Size { whole: *size, passage: size / passages.len().max(1) }).collect()

@@ -57,7 +57,6 @@ pub struct RecallOptions {
 /// there are no others.
 const CHOSEN_ON: [&str; 4] = ["conv-26", "conv-30", "beam-1", "beam-3"];
 
-/// The seed that resamples are drawn from.
 const SEED: u64 = 20_261_122;
 
 /// Everything that comes of the data sets, one after the other.

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::stats::as_float;
 
-/// The depths at which recall is measured.
 pub(super) const DEPTHS: [usize; 4] = [5, 10, 20, 50];
 /// The depths at which only `recall_all` is measured, for orders of the first few.
 pub(super) const SHALLOW_DEPTHS: [usize; 2] = [1, 3];
-/// The token budgets at which evidence coverage is measured.
 pub(super) const BUDGETS: [usize; 5] = [250, 500, 1000, 2000, 4000];
 
 /// A value in 0..=1 for each of [`measures`], in their order.
@@ -78,7 +76,6 @@ pub(super) fn mean_of(scores: &[Scores]) -> Scores {
 }
 
 impl Results {
-    /// Adds a question's scores under each arm.
     pub(super) fn add(&mut self, groups: Vec<String>, scores: impl IntoIterator<Item = (&'static str, Scores)>) {
         self.groups.push(groups);
         for (arm, scores) in scores {
@@ -101,13 +98,11 @@ impl Results {
         scores.filter_map(|scores| scores.get(at?).copied()).collect()
     }
 
-    /// The values of some questions.
     pub(super) fn values_of(&self, arm: &str, measure: &str, questions: &[usize]) -> Vec<f64> {
         let values = self.values(arm, measure);
         questions.iter().filter_map(|question| values.get(*question).copied()).collect()
     }
 
-    /// Every group with the questions that belong to it, by name.
     pub(super) fn groups(&self) -> BTreeMap<&str, Vec<usize>> {
         let mut found: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (question, groups) in self.groups.iter().enumerate() {

@@ -37,7 +37,6 @@ pub(super) struct Shelf {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) text: &'a str,
-    /// What the engine made of it.
     pub(super) question: &'a EncodedQuestion,
     pub(super) time: DateTime<Utc>,
 }
@@ -45,7 +44,6 @@ pub(super) struct Asked<'a> {
 /// What the product's own search finds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Candidates {
-    /// The turns that may be recalled.
     pub(super) turns: Vec<usize>,
     /// What is known of each, in the same order.
     pub(super) candidates: Vec<Candidate>,
@@ -141,7 +139,6 @@ impl Shelf {
         Ok(FoundTurns { by_vector: turns(&result.dense), by_words: turns(&result.lexical) })
     }
 
-    /// Searches a conversation as the product does.
     pub(super) async fn find(&self, conversation: &Conversation, asked: Asked<'_>) -> Result<Candidates, BenchError> {
         let scope = scope_of(conversation)?;
         let snapshot = self.store.snapshot(&scope, &Within::Scope).await.in_store("taking a snapshot")?;
@@ -169,7 +166,6 @@ impl Shelf {
         Ok(bytes_of(&files_below(self.directory.path())?)? as usize)
     }
 
-    /// Bytes on disk of the full-text index.
     pub(super) fn text_index(&self) -> Result<usize, BenchError> {
         text_index_in(self.directory.path())
     }
@@ -214,7 +210,6 @@ fn ids_of(conversation: &Conversation) -> Vec<TurnId> {
     (0..conversation.turns.len()).map(id).collect()
 }
 
-/// The position of every turn.
 fn places_of(conversation: &Conversation) -> HashMap<TurnId, usize> {
     let ids = ids_of(conversation).into_iter().enumerate();
     ids.map(|(place, id)| (id, place)).collect()

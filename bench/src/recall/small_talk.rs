@@ -15,11 +15,9 @@ use crate::data::{Conversation, Kind, remarks};
 use crate::report::{Report, Row};
 use crate::stats::{RESAMPLES, Resamples};
 
-/// The evidence of everything that was asked, in groups.
 #[derive(Debug, Default)]
 pub(super) struct SmallTalk {
     groups: BTreeMap<(Group, String), Vec<Evidence>>,
-    /// The product's own floor.
     floor: Floor,
 }
 
@@ -89,7 +87,6 @@ impl SmallTalk {
         Ok(())
     }
 
-    /// Adds the tables and the rows.
     pub(super) fn conclude(&self, report: &mut Report) {
         if self.groups.is_empty() {
             return;

@@ -24,7 +24,6 @@ use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 struct Example {
     /// What is left out together.
     family: String,
-    /// How often it counts.
     weight: f64,
     signals: Vec<Signals>,
     is_evidence: Vec<bool>,
@@ -32,7 +31,6 @@ struct Example {
     missing: usize,
 }
 
-/// One for each signal.
 type Weights = [f64; WEIGHTS.len()];
 
 /// What every question of BEAM counts: there are 36 beside LoCoMo's 231 and 30 in each language.

@@ -46,7 +46,6 @@ pub(crate) struct Report {
     sections: Vec<Section>,
 }
 
-/// A table under a heading, with a note.
 #[derive(Debug)]
 struct Section {
     heading: String,

@@ -12,7 +12,6 @@ use plotters::prelude::{
 
 use crate::{BenchError, Failing};
 
-/// Series between two axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
     pub(crate) title: String,
@@ -32,7 +31,6 @@ pub(crate) struct Axis {
     ticks: Vec<f64>,
 }
 
-/// Points that belong together.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     /// What the legend calls it.

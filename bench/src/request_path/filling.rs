@@ -27,15 +27,12 @@ pub(super) struct Filled {
     pub(super) note: Note,
 }
 
-/// What is kept beside a filled store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Note {
     /// How rows are made; a store of another format is made anew.
     format: u32,
     material: String,
-    /// Main points.
     pub(super) rows: usize,
-    /// The scope that they are in.
     pub(super) scope: String,
     pub(super) bytes: u64,
     /// The share of exact neighbours that the vector index finds; none was built below the store's limit.
@@ -46,14 +43,13 @@ pub(super) struct Note {
 
 /// Whose memory is measured.
 pub(super) const KEY: &str = "request-path";
-/// What a conversation begins with.
 pub(super) const SYSTEM: &str = "You are a friend who remembers.";
-/// Most tokens of a forwarded prompt.
 const BUDGET: u32 = 1200;
 /// Changes when rows are made in another way.
 const FORMAT: u32 = 3;
 /// Rows that are completed and flushed together.
 const BATCH: usize = 4096;
+
 impl Filled {
     /// The store with `rows` main points from the cache, or a new one.
     pub(super) async fn with(
@@ -90,7 +86,6 @@ impl Filled {
         Ok(Self { directory, note })
     }
 
-    /// The scope that the rows are in.
     pub(super) fn scope(&self) -> Result<Scope, BenchError> {
         Scope::new(self.note.scope.clone()).in_store("naming the scope")
     }

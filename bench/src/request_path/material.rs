@@ -12,17 +12,14 @@ use crate::{BenchError, locate};
 /// Passages of real turns, and what people say and ask.
 #[derive(Debug, Default)]
 pub(super) struct Material {
-    /// Every passage of every conversation.
     pub(super) passages: Vec<ReadPassage>,
     /// Questions about them, each once.
     pub(super) questions: Vec<String>,
     /// What is said, message by message.
     pub(super) messages: Vec<String>,
-    /// Where it is from.
     pub(super) name: String,
 }
 
-/// A passage as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ReadPassage {
     pub(super) speaker: String,
@@ -30,7 +27,6 @@ pub(super) struct ReadPassage {
     pub(super) sentences: Vec<Sentence>,
 }
 
-/// A sentence with what is kept of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sentence {
     pub(super) text: String,
@@ -57,7 +53,6 @@ impl Material {
         Ok(material)
     }
 
-    /// How many numbers a vector has.
     pub(super) fn width(&self) -> usize {
         let mut sentences = self.passages.iter().flat_map(|passage| &passage.sentences);
         sentences.next().map_or(0, |sentence| sentence.vector.len())

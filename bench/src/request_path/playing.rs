@@ -19,10 +19,8 @@ use crate::report::{Row, quantiles, rows_of};
 use crate::running::{Client, MODEL, talkative_upstream};
 use crate::stats::as_float;
 
-/// The running program and those around it.
 pub(super) struct Stage<'a> {
     material: &'a Material,
-    /// How many main points there are.
     rows: usize,
     /// From starting the program until it answers.
     start: Duration,
@@ -36,7 +34,6 @@ pub(super) struct Stage<'a> {
 /// What the reader has to do beside the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Load {
-    /// Nothing.
     Idle,
     /// Long turns of other conversations.
     Reading,
@@ -47,9 +44,7 @@ enum Load {
 struct Phase {
     /// From the client's sending to the upstream's receiving.
     added: Vec<f64>,
-    /// Of the memory path alone.
     memory: Vec<f64>,
-    /// Of each of its steps.
     steps: BTreeMap<String, Vec<f64>>,
     failed_open: usize,
     rewritten: usize,
@@ -67,7 +62,6 @@ const LONG: usize = 24;
 const EVERY: Duration = Duration::from_millis(250);
 
 impl<'a> Stage<'a> {
-    /// Starts the program on a working copy of the store.
     pub(super) async fn set(
         overrides: &[(String, String)],
         material: &'a Material,

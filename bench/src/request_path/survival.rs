@@ -25,13 +25,11 @@ use crate::report::{Row, quantiles, rows_of};
 use crate::stats::as_float;
 use crate::{BenchError, Failing};
 
-/// How many of the best matches are looked for.
 const BEST: usize = 10;
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
 /// How often sketches are looked for that are being loaded.
 const LOOKS: usize = 20_000;
-/// Most questions that are asked.
 const QUESTIONS: usize = 100;
 /// Main points that questions are compared with at most, in all.
 const COMPARED: usize = 20_000_000;
@@ -39,7 +37,6 @@ const COMPARED: usize = 20_000_000;
 /// What the product's search finds with one limit of candidates, question by question.
 #[derive(Default)]
 struct Tally {
-    /// `memory.candidates`.
     limit: usize,
     found: usize,
     wanted: usize,
@@ -137,7 +134,6 @@ async fn sketched(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<(), Bench
     Err(BenchError::new("the sketches are never whole"))
 }
 
-/// The turns of the best passages.
 fn best(passages: &[IndexedPassage], scores: &[Option<f32>]) -> Vec<TurnId> {
     let scores: Vec<f32> = scores.iter().map(|score| score.unwrap_or(f32::MIN)).collect();
     let order = by_score(&scores).into_iter().take(BEST);

@@ -10,7 +10,6 @@ use crate::memory_block::{MemoryBlock, Recalled};
 use crate::progress::bar;
 use crate::running::{Client, NO_DEADLINE};
 
-/// The system message of every chat.
 const SYSTEM: &str = "You are a helpful assistant.";
 /// Every chat of the caller is asked, and nothing that is asked is found by another question: it stays in the journal.
 const SETTINGS: [(&str, &str); 5] = [

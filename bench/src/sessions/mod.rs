@@ -44,7 +44,6 @@ pub struct SessionOptions {
 /// Everything that came of one data set.
 #[derive(Debug, Default)]
 struct Played {
-    /// The questions with what their prompts hold.
     judged: Vec<Judged>,
     /// For each chat that opens with small talk, whether no memories were added.
     silent: Vec<bool>,
@@ -75,7 +74,6 @@ pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
 const MEMORY_TOKENS: &str = "400";
 
 impl SessionOptions {
-    /// The data sets that are played.
     fn sets(&self) -> Result<Vec<DataSet>, BenchError> {
         if !self.data.is_empty() {
             return self.data.iter().map(|path| data::load(path)).collect();
@@ -92,23 +90,13 @@ impl SessionOptions {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        options: SessionOptions,
-    }
+    use crate::filled::tests::parsed;
 
     #[test]
     fn memories_have_400_tokens_unless_they_are_set() {
-        let options = |arguments: &[&str]| {
-            Program::try_parse_from(["sessions"].iter().chain(arguments)).map(|program| program.options)
-        };
-        assert_eq!(options(&[]).unwrap().memory_tokens(), "400");
+        assert_eq!(parsed::<SessionOptions>(&[]).memory_tokens(), "400");
         let set = ["--set", "memory.memory_tokens=90", "--set", "memory.memory_tokens = 200"];
-        assert_eq!(options(&set).unwrap().memory_tokens(), "200");
+        assert_eq!(parsed::<SessionOptions>(&set).memory_tokens(), "200");
     }
 }

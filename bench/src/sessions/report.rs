@@ -25,7 +25,6 @@ fn within(tokens: &str, measure: &str) -> String {
     format!("{measure}@{tokens}-tokens")
 }
 
-/// The rows of a data set whose memories may take so many tokens.
 pub(super) fn rows(bench: &str, tokens: &str, played: &Played) -> Vec<Row> {
     let judged: Vec<&Judged> = played.judged.iter().collect();
     let resamples = Resamples::draw(judged.len(), RESAMPLES, SEED);
