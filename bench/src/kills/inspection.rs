@@ -120,9 +120,8 @@ mod tests {
         store.complete(read.collect()).await.unwrap();
         store.close().await.unwrap();
         let kept = inspect(home.path()).await.unwrap();
-        let scope = turns[0].scope.as_str().to_owned();
         assert_eq!(kept.turns.len(), 5);
-        assert!(turns.iter().all(|turn| kept.turns[&turn.text] == [scope.as_str()]));
+        assert!(turns.iter().all(|turn| kept.turns[&turn.text] == [turn.scope.as_str()]));
         assert_eq!(kept.unread, 2);
     }
 }
