@@ -26,7 +26,7 @@ fmt: ## Format the code
 
 bench: bench-recall bench-rewriting bench-speed ## All benchmarks
 
-bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every baseline (ARGS="--data …" is passed on)
+bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every baseline (ARGS="--conversations … --reader …" is passed on)
 	$(BENCH) recall $(ARGS)
 
 bench-answers: models answer-model ## What a real model of 1.5B answers from what is forwarded, and from the newest messages (ARGS="--data … --upstream URL" is passed on)

@@ -16,14 +16,12 @@ use crate::{BenchError, Failing};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Columns(HashMap<String, (Dtype, Vec<u8>)>);
 
-/// A directory of cached columns.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     directory: PathBuf,
 }
 
 impl Columns {
-    /// Adds a column of floating-point numbers.
     pub(crate) fn put_floats(&mut self, name: &str, values: impl IntoIterator<Item = f32>) {
         let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
         self.0.insert(name.to_owned(), (Dtype::F32, bytes));

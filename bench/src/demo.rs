@@ -51,12 +51,11 @@ pub async fn run(options: &DemoOptions) {
 
 fn show(number: usize, said: &str, answer: &Answer) {
     anstream::println!(
-        "{number:>4}  {:>12}  {:>16}  {:<11}  {:>8}  {}",
+        "{number:>4}  {:>12}  {:>16}  {:<11}  {:>8}  {said:.60}",
         answer.header("x-mainpoint-tokens-in"),
         answer.header("x-mainpoint-tokens-forwarded"),
         answer.outcome(),
-        answer.header("x-mainpoint-memories"),
-        shortened(said)
+        answer.header("x-mainpoint-memories")
     );
 }
 
@@ -69,26 +68,5 @@ fn show_memories(block: &str) {
     for quote in quotes {
         let mark = if quote.text.contains(CODE) { "→" } else { " " };
         anstream::println!("{:>6}{mark} [{}] {}: {}", "", quote.date, quote.speaker, quote.text.trim());
-    }
-}
-
-fn shortened(text: &str) -> String {
-    const CHARACTERS: usize = 60;
-    if text.chars().count() <= CHARACTERS {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(CHARACTERS - 1).collect();
-    format!("{}…", kept.trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lines_are_shortened_by_characters() {
-        assert_eq!(shortened("short"), "short");
-        let long = shortened(&"é".repeat(80));
-        assert!(long.chars().count() == 60 && long.ends_with('…'));
     }
 }

@@ -13,30 +13,24 @@ pub struct BenchError {
 
 /// Says what was being done when something failed, with the error as its cause.
 pub(crate) trait Failing<T>: Sized {
-    /// What failed, in words.
     fn because(self, what: impl Into<String>) -> Result<T, BenchError>;
 
-    /// An engine failure in `doing`.
     fn in_engine(self, doing: &str) -> Result<T, BenchError> {
         self.because(format!("the engine failed in {doing}"))
     }
 
-    /// A store failure in `doing`.
     fn in_store(self, doing: &str) -> Result<T, BenchError> {
         self.because(format!("the store failed in {doing}"))
     }
 
-    /// A file or directory that cannot be read.
     fn when_reading(self, path: impl AsRef<Path>) -> Result<T, BenchError> {
         self.because(format!("cannot read {}", path.as_ref().display()))
     }
 
-    /// A file or directory that cannot be written.
     fn when_writing(self, path: impl AsRef<Path>) -> Result<T, BenchError> {
         self.because(format!("cannot write {}", path.as_ref().display()))
     }
 
-    /// A request that did not get through.
     fn when_asking(self, url: &str) -> Result<T, BenchError> {
         self.because(format!("a request to {url} failed"))
     }

@@ -33,7 +33,6 @@ pub(crate) struct PlayOptions {
 /// What took place before anything is measured.
 #[derive(Debug)]
 pub(crate) struct History<'a> {
-    /// What the store is called.
     pub(crate) name: &'a str,
     /// The key with which the application sends it.
     pub(crate) key: &'a str,
@@ -41,7 +40,6 @@ pub(crate) struct History<'a> {
     pub(crate) conversations: Vec<Recorded>,
 }
 
-/// A conversation as it was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recorded {
     /// What it is called, unlike every other one of its history.
@@ -134,7 +132,6 @@ impl Stage {
         Client::new(MODEL, &self.key, system)
     }
 
-    /// Ends the program.
     pub(crate) async fn end(self) {
         self.proxy.stop().await;
     }
@@ -161,9 +158,15 @@ pub(crate) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::cache::bytes_of;
+
+    /// The options of a study that is started with these arguments.
+    pub(crate) fn parsed<O: Args>(arguments: &[&str]) -> O {
+        let command = O::augment_args(clap::Command::new("a study").no_binary_name(true));
+        O::from_arg_matches(&command.get_matches_from(arguments)).unwrap()
+    }
 
     #[test]
     fn every_conversation_is_a_line_of_its_own() {
@@ -182,6 +185,7 @@ mod tests {
         let history = History::of_one("some", "k", Vec::new());
         assert_eq!(history.lines(), r#"{"conversation":"some","messages":[]}"#);
     }
+
     #[test]
     fn what_is_written_to_a_copy_is_not_in_the_store() {
         let home = tempfile::tempdir().unwrap();

@@ -33,20 +33,17 @@ pub(crate) fn locomo() -> PathBuf {
     }
 }
 
-/// The LongMemEval file in the directory of all data.
 pub(crate) fn longmemeval() -> PathBuf {
     data().join("longmemeval/longmemeval-subset.json")
 }
 
-/// The BEAM chats in the directory of all data.
 pub(crate) fn beam() -> PathBuf {
     data().join("beam-100k")
 }
 
-/// Everything that recall is measured on: LoCoMo, BEAM and the languages.
-pub(crate) fn recall_data() -> Vec<PathBuf> {
-    let beside = [beam(), data().join("languages")].into_iter().filter(|path| path.exists());
-    std::iter::once(locomo()).chain(beside).collect()
+/// The directories of chats in the directory of all data, one for each language.
+pub(crate) fn languages() -> PathBuf {
+    data().join("languages")
 }
 
 /// Where the proxies of others are installed: `mainpoint/compare` in the user's cache.

@@ -25,9 +25,9 @@ enum Command {
     /// How often the evidence of questions is found, for every way of searching, and when nothing is said.
     Recall(recall::RecallOptions),
     /// Learns what the signals of relevance are worth, on the conversations that things are chosen on.
-    Weights(recall::RecallOptions),
+    Weights(recall::ReadingOptions),
     /// Learns which directions of the reader's vectors are kept, on the same conversations.
-    Projection(recall::RecallOptions),
+    Projection(recall::ReadingOptions),
     /// What long conversations cost at a provider that caches prompts, for every way of keeping them within a budget.
     Prices(prompt_prices::PriceOptions),
     /// What a real model answers from the prompts that mainpoint forwards, beside those of others.

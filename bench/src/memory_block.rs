@@ -24,7 +24,6 @@ pub(crate) struct Recalled {
     pub(crate) memories: Vec<Memory>,
 }
 
-/// A turn that is quoted.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct Memory {
     /// Its place in its conversation.

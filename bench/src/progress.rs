@@ -1,48 +1,28 @@
-//! Progress of long work on standard error: a bar on a terminal, now and then a line elsewhere.
+//! Progress of long work on standard error: a bar on a terminal, a line at the beginning elsewhere.
 
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressBarIter, ProgressIterator, ProgressStyle};
 
-/// The progress of one piece of work; ends when dropped.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    title: String,
-    bar: ProgressBar,
-    total: usize,
-    done: usize,
-    said: usize,
-}
-
-impl Progress {
-    /// Begins work of `total` steps.
-    pub(crate) fn begin(title: impl Into<String>, total: usize) -> Self {
-        let title = title.into();
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new(total as u64).with_message(title.clone())
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) = ProgressStyle::with_template("{msg:40} {wide_bar} {pos}/{len} {eta:>4}") {
-            bar.set_style(style);
-        }
-        Self { title, bar, total, done: 0, said: 0 }
+/// A bar for work of `total` steps, which is gone when it is dropped.
+pub(crate) fn bar(title: impl Into<String>, total: usize) -> ProgressBar {
+    let title = title.into();
+    if !std::io::stderr().is_terminal() {
+        anstream::eprintln!("{title}: {total}");
     }
-
-    /// Says that `steps` more steps are done.
-    pub(crate) fn advance(&mut self, steps: usize) {
-        self.done += steps;
-        self.bar.inc(steps as u64);
-        let quarter = 4 * self.done / self.total.max(1);
-        if !std::io::stderr().is_terminal() && quarter > self.said {
-            self.said = quarter;
-            anstream::eprintln!("{}: {} of {}", self.title, self.done, self.total);
-        }
+    let bar = ProgressBar::new(total as u64).with_message(title);
+    match ProgressStyle::with_template("{msg:40} {wide_bar} {pos}/{len} {eta:>4}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
+/// The items, with a bar of how many were taken.
+pub(crate) fn over<I>(title: impl Into<String>, items: I) -> ProgressBarIter<I::IntoIter>
+where
+    I: IntoIterator<IntoIter: ExactSizeIterator>,
+{
+    let items = items.into_iter();
+    let bar = bar(title, items.len());
+    items.progress_with(bar)
 }

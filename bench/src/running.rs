@@ -3,7 +3,7 @@
 //! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings. It must not know
 //! what is measured.
 
-use mainpoint_tests::{Answer, ProxyBuilder, RecordedRequest, ScriptedUpstream, StartedProxy, prompt};
+use mainpoint_tests::{Answer, ProxyBuilder, ScriptedUpstream, StartedProxy};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -87,7 +87,6 @@ pub(crate) fn program<K: AsRef<str>, V: AsRef<str>>(
     with(builder, settings)
 }
 
-/// The same program with further settings.
 pub(crate) fn with<K: AsRef<str>, V: AsRef<str>>(
     builder: ProxyBuilder,
     settings: impl IntoIterator<Item = (K, V)>,
@@ -103,9 +102,4 @@ pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| key.contains('.'));
     let (key, value) = pair.ok_or("expected KEY=VALUE, such as memory.low_water=0.4")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
-}
-
-/// The texts of a prompt's messages as the upstream received them.
-pub(crate) fn texts(received: &RecordedRequest) -> Vec<String> {
-    prompt::messages(&received.json()).iter().map(prompt::text).collect()
 }

@@ -9,14 +9,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use mainpoint_tests::{ProxyBuilder, StartedProxy};
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::AnswerOptions;
 use crate::cache::short_hash;
+use crate::running::with;
 use crate::{BenchError, Failing};
 
-/// A service with what it said before.
 pub(super) struct Answering {
     url: String,
     model: String,
@@ -36,7 +37,6 @@ struct Given {
     answer: String,
 }
 
-/// Tokens of an answer.
 const MOST_TOKENS: u32 = 48;
 
 impl Answering {
@@ -46,23 +46,19 @@ impl Answering {
         let given = std::fs::read_to_string(&file).unwrap_or_default();
         let given = given.lines().filter_map(|line| serde_json::from_str::<Given>(line).ok());
         let known = given.map(|given| (given.hash, given.answer)).collect();
-        let key = match &options.key_env {
-            None => None,
-            Some(name) => Some(std::env::var(name).because(format!("--key-env {name}"))?),
-        };
+        let key = options.key_env.as_ref().map(|name| std::env::var(name).because(format!("--key-env {name}")));
         let own = match options.upstream {
             Some(_) => None,
             None => {
-                let chat = format!("chat = {:?}", options.model);
-                let builder = ProxyBuilder::as_shipped().setting("models", &chat);
-                Some(builder.setting("memory", "mode = \"off\"").start().await)
+                let settings = [("models.chat", format!("{:?}", options.model)), ("memory.mode", "\"off\"".to_owned())];
+                Some(with(ProxyBuilder::as_shipped(), settings).start().await)
             }
         };
-        let url = own.as_ref().map(|own| own.base_url().to_owned()).or_else(|| options.upstream.clone());
+        let base = own.as_ref().map(StartedProxy::base_url).or(options.upstream.as_deref()).unwrap_or_default();
         Ok(Self {
-            url: url.unwrap_or_default(),
+            url: format!("{}/chat/completions", base.trim_end_matches('/')),
             model: options.model.clone(),
-            key,
+            key: key.transpose()?,
             client: reqwest::Client::new(),
             known,
             file,
@@ -79,25 +75,20 @@ impl Answering {
         if let Some(answer) = self.known.get(&hash) {
             return Ok(answer.clone());
         }
-        let url = format!("{}/chat/completions", self.url.trim_end_matches('/'));
-        let request = self.client.post(&url).header("content-type", "application/json").body(body.to_string());
-        let request = match &self.key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        };
-        let response = request.send().await.when_asking(&url)?;
+        let request = self.client.post(&self.url).header("content-type", "application/json").body(body.to_string());
+        let request = self.key.iter().fold(request, RequestBuilder::bearer_auth);
+        let response = request.send().await.when_asking(&self.url)?;
         let status = response.status();
-        let text = response.text().await.when_asking(&url)?;
+        let text = response.text().await.when_asking(&self.url)?;
         let reply: Value = serde_json::from_str(&text).unwrap_or_default();
         let Some(answer) = reply["choices"][0]["message"]["content"].as_str().filter(|_| status.is_success()) else {
-            return Err(BenchError::program(&url, format!("{status}: {text}")));
+            return Err(BenchError::program(&self.url, format!("{status}: {text}")));
         };
         self.write_down(&Given { hash: hash.clone(), answer: answer.to_owned() })?;
         self.known.insert(hash, answer.to_owned());
         Ok(answer.to_owned())
     }
 
-    /// Ends our own service.
     pub(super) async fn end(self) {
         if let Some(own) = self.own {
             own.stop().await;

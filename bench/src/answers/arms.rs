@@ -2,6 +2,7 @@
 //!
 //! It must not know who answers.
 
+use clap::ValueEnum;
 use mainpoint_tests::tokens;
 use serde_json::{Value, json};
 
@@ -9,41 +10,32 @@ use super::forwarded::{Forwarded, instruction};
 use crate::data::{Conversation, Question, Turn};
 
 /// A way to make a prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Arm {
     /// What the proxy forwards.
     Mainpoint,
-    /// The newest messages, up to so many tokens of the whole prompt.
-    Last(usize),
+    /// The newest messages, up to 3,000 tokens of the whole prompt.
+    #[value(name = "last-3000")]
+    Last,
     /// The turns that answer the question, each with its date.
-    Gold,
+    GoldTurns,
     /// Nothing but the question.
-    Alone,
+    QuestionAlone,
 }
 
-/// The messages of a prompt.
+/// The messages of a prompt, and what was answered to them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Prompt {
     pub(super) messages: Vec<Value>,
     pub(super) tokens: usize,
+    pub(super) answer: String,
 }
 
+const MOST: usize = 3000;
+
 impl Arm {
-    pub(super) const ALL: [Self; 4] = [Self::Mainpoint, Self::Last(3000), Self::Gold, Self::Alone];
-
-    pub(super) fn named(name: &str) -> Result<Self, String> {
-        let known = Self::ALL.map(|arm| arm.name()).join(", ");
-        Self::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| format!("expected one of {known}"))
-    }
-
-    /// Its name in result files.
-    pub(super) fn name(&self) -> String {
-        match self {
-            Self::Mainpoint => "mainpoint".to_owned(),
-            Self::Last(tokens) => format!("last-{tokens}"),
-            Self::Gold => "gold-turns".to_owned(),
-            Self::Alone => "question-alone".to_owned(),
-        }
+    pub(super) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     pub(super) fn prompt(self, conversation: &Conversation, question: &Question, forwarded: &Forwarded) -> Prompt {
@@ -51,17 +43,17 @@ impl Arm {
         let system = json!({"role": "system", "content": instruction(question)});
         let messages = match self {
             Self::Mainpoint => forwarded.messages.clone(),
-            Self::Last(most) => newest(conversation, [system, asked], most),
-            Self::Gold => {
+            Self::Last => newest(conversation, [system, asked], MOST),
+            Self::GoldTurns => {
                 let turns = question.evidence.iter().filter_map(|turn| conversation.turns.get(*turn));
                 let lines: String = turns.map(dated).collect();
                 let content = format!("{}\n\nFrom the conversation:\n{lines}", question.text);
                 vec![system, json!({"role": "user", "content": content})]
             }
-            Self::Alone => vec![system, asked],
+            Self::QuestionAlone => vec![system, asked],
         };
         let tokens = tokens::count_prompt(&json!({"messages": messages}));
-        Prompt { messages, tokens }
+        Prompt { messages, tokens, answer: String::new() }
     }
 }
 
@@ -98,17 +90,20 @@ mod tests {
         let question = Question { text: "Which?".into(), ..question(&[1]) };
         let messages = vec![json!({"role": "user", "content": "forwarded"})];
         let forwarded = Forwarded { messages, ..Forwarded::default() };
-        let texts = |arm: Arm| {
-            let prompt = arm.prompt(&chat, &question, &forwarded);
-            let texts = prompt.messages.iter().filter_map(|message| message["content"].as_str().map(str::to_owned));
+        let texts = |messages: &[Value]| {
+            let texts = messages.iter().filter_map(|message| message["content"].as_str().map(str::to_owned));
             texts.filter(|text| text != instruction(&question)).collect::<Vec<String>>()
         };
-        assert_eq!(texts(Arm::Mainpoint), ["forwarded"]);
-        assert_eq!(texts(Arm::Last(10_000)), ["one", "two", "three", "Which?"]);
-        assert_eq!(texts(Arm::Last(1)), ["Which?"]);
-        assert_eq!(texts(Arm::Gold), ["Which?\n\nFrom the conversation:\n[1 January 1970] two\n"]);
-        assert_eq!(texts(Arm::Alone), ["Which?"]);
-        let most = Arm::Last(10_000).prompt(&chat, &question, &forwarded).tokens;
-        assert!(Arm::Last(most - 1).prompt(&chat, &question, &forwarded).tokens < most);
+        let of = |arm: Arm| texts(&arm.prompt(&chat, &question, &forwarded).messages);
+        assert_eq!(of(Arm::Mainpoint), ["forwarded"]);
+        assert_eq!(of(Arm::Last), ["one", "two", "three", "Which?"]);
+        assert_eq!(of(Arm::GoldTurns), ["Which?\n\nFrom the conversation:\n[1 January 1970] two\n"]);
+        assert_eq!(of(Arm::QuestionAlone), ["Which?"]);
+        let Prompt { messages, tokens, .. } = Arm::Last.prompt(&chat, &question, &forwarded);
+        let within = |most| texts(&newest(&chat, [messages[0].clone(), messages[4].clone()], most));
+        assert_eq!((within(tokens).len(), within(tokens - 1)), (4, texts(&messages[2..])));
+        assert_eq!(within(1), ["Which?"]);
+        let names: Vec<String> = Arm::value_variants().iter().map(|arm| arm.name()).collect();
+        assert_eq!(names, ["mainpoint", "last-3000", "gold-turns", "question-alone"]);
     }
 }

@@ -12,7 +12,7 @@ use crate::BenchError;
 use crate::data::{Conversation, Question, Turn};
 use crate::filled::{History, message};
 use crate::memory_block::{MemoryBlock, Recalled};
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::running::NO_DEADLINE;
 
 /// A prompt as the upstream received it.
@@ -26,7 +26,6 @@ pub(super) struct Forwarded {
     pub(super) block: MemoryBlock,
 }
 
-/// A turn that is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct QuotedTurn {
     /// How likely mainpoint says it is to answer the question, 0 to 1.
@@ -56,16 +55,14 @@ pub(super) async fn ask(
     let said = |turn: &Turn| message(turn.role, &turn.message(), turn.time);
     let history = History::of_one(&conversation.name, &key, conversation.turns.iter().map(said).collect());
     let stage = history.play(&options.play.cache, options.budget, &[NO_DEADLINE], &options.play.settings).await?;
-    let mut progress = Progress::begin(format!("asking {}", conversation.name), questions.len());
     let mut found = Vec::with_capacity(questions.len());
-    for question in questions {
+    for question in over(format!("asking {}", conversation.name), questions) {
         let mut client = stage.client(instruction(question));
         conversation.turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
         let answer = client.say_aside(&stage.proxy, &question.text).await;
         let recalled = client.receipt(&stage.proxy, &answer).await?;
         let request = stage.upstream.last_request().json();
         found.push(Forwarded::of(&request, &recalled, conversation, question));
-        progress.advance(1);
     }
     stage.end().await;
     Ok(found)

@@ -13,15 +13,15 @@ mod scores;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use self::answering::Answering;
-use self::arms::Arm;
+use self::arms::{Arm, Prompt};
 use self::forwarded::Forwarded;
 use crate::data::Question;
 use crate::filled::PlayOptions;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::{BenchError, data, locate};
 
 /// What is asked, and who answers.
@@ -48,8 +48,8 @@ pub struct AnswerOptions {
     /// Environment variable with the service's key.
     #[arg(long, value_name = "VARIABLE")]
     key_env: Option<String>,
-    /// Prompts that are answered, instead of all of them.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = Arm::named)]
+    /// Prompts that are answered.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_enum, default_values_t = Arm::value_variants())]
     arms: Vec<Arm>,
     #[command(flatten)]
     play: PlayOptions,
@@ -59,8 +59,8 @@ pub struct AnswerOptions {
 struct Asked {
     question: Question,
     forwarded: Forwarded,
-    /// The messages of each arm's prompt and the answer to it, in the order of the options; no answer where nobody was asked.
-    prompts: Vec<(arms::Prompt, Option<String>)>,
+    /// The prompt of each arm, in the order of the options.
+    prompts: Vec<Prompt>,
 }
 
 /// Asks every question, prints the tables and writes the result files.
@@ -68,38 +68,30 @@ struct Asked {
 /// # Errors
 /// Any failure of data or files, and of the service that answers.
 pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
-    let data::DataSet { kind, conversations: all } = data::load(&options.data)?;
-    let conversations = data::reported(kind, all, &options.conversations)?;
+    let set = data::load(&options.data)?;
+    let bench = data::bench(format!("{}-answers", set.name()), &options.conversations);
+    let conversations = data::reported(set.kind, set.conversations, &options.conversations)?;
     let drawn = data::drawn(&conversations, options.questions.into(), |question| !question.answer.is_empty());
     let mut asked = Vec::new();
     for (conversation, questions) in conversations.iter().zip(&drawn) {
         let found = forwarded::ask(options, conversation, questions).await?;
         for (question, forwarded) in questions.iter().zip(found) {
-            let prompt = |arm: &Arm| (arm.prompt(conversation, question, &forwarded), None);
-            let prompts = options.arms().iter().map(prompt).collect();
+            let prompts = options.arms.iter().map(|arm| arm.prompt(conversation, question, &forwarded)).collect();
             asked.push(Asked { question: (*question).clone(), forwarded, prompts });
         }
     }
     answer(options, &mut asked).await?;
-    report::publish(options, kind, &asked)
-}
-
-impl AnswerOptions {
-    fn arms(&self) -> &[Arm] {
-        if self.arms.is_empty() { &Arm::ALL } else { &self.arms }
-    }
+    report::publish(options, &bench, &asked)
 }
 
 async fn answer(options: &AnswerOptions, asked: &mut [Asked]) -> Result<(), BenchError> {
     let mut answering = Answering::start(options).await?;
     // One arm after the other, so that prompts which begin alike follow each other and are read once.
-    for (arm, asked_as) in options.arms().iter().enumerate() {
-        let mut progress = Progress::begin(format!("answering, {}", asked_as.name()), asked.len());
-        let mut prompts: Vec<_> = asked.iter_mut().filter_map(|one| one.prompts.get_mut(arm)).collect();
-        prompts.sort_by_cached_key(|(prompt, _)| prompt.messages.iter().map(Value::to_string).collect::<Vec<_>>());
-        for (prompt, answer) in prompts {
-            *answer = Some(answering.answer(&prompt.messages).await?);
-            progress.advance(1);
+    for (at, arm) in options.arms.iter().enumerate() {
+        let mut prompts: Vec<_> = asked.iter_mut().map(|one| &mut one.prompts[at]).collect();
+        prompts.sort_by_cached_key(|prompt| prompt.messages.iter().map(Value::to_string).collect::<Vec<_>>());
+        for prompt in over(format!("answering, {}", arm.name()), prompts) {
+            prompt.answer = answering.answer(&prompt.messages).await?;
         }
     }
     answering.end().await;

@@ -27,6 +27,11 @@ pub(crate) fn reported(kind: Kind, all: Vec<Conversation>, names: &[String]) -> 
     if names.is_empty() { Ok(all) } else { named(all, &names) }
 }
 
+/// What the rows of a study are called: those of chosen conversations never pass for those that are reported.
+pub(crate) fn bench(study: String, names: &[String]) -> String {
+    if names.is_empty() { study } else { format!("{study}-{}", names.join("+")) }
+}
+
 /// The questions of each conversation that `takes` takes, at most so many together, in their order; of more, the same are drawn
 /// each time.
 pub(crate) fn drawn(
@@ -89,5 +94,8 @@ mod tests {
         assert_eq!(names(Kind::Locomo, &["conv-26"]), Ok("conv-26".to_owned()));
         assert_eq!(names(Kind::Language, &[]), Ok("conv-26 conv-41 conv-42".to_owned()));
         assert!(names(Kind::Locomo, &["x"]).is_err());
+        let bench =
+            |names: &[&str]| bench("some".to_owned(), &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!((bench(&[]), bench(&["a", "b"])), ("some".to_owned(), "some-a+b".to_owned()));
     }
 }

@@ -55,12 +55,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Conversation>, String> {
 
 /// Whether a text looks like such a file.
 pub(super) fn is_one(text: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Haystack {
-        #[serde(rename = "haystack_sessions")]
-        _sessions: Vec<serde::de::IgnoredAny>,
-    }
-    serde_json::from_str::<Vec<Haystack>>(text).is_ok()
+    text.contains("\"haystack_sessions\"")
 }
 
 fn read(raw: RawHaystack) -> Result<Conversation, String> {

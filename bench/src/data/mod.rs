@@ -16,11 +16,10 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-pub(crate) use self::choosing::{drawn, reported};
+pub(crate) use self::choosing::{bench, drawn, reported};
 pub(crate) use self::ours::{UPDATE, remarks, updates};
 use crate::{BenchError, Failing};
 
-/// One conversation over many sessions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Conversation {
     /// Its name, for example `conv-41`.
@@ -34,25 +33,21 @@ pub(crate) struct Conversation {
     pub(crate) unanswerable: Vec<String>,
 }
 
-/// One turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Turn {
     /// Who speaks, as the reader sees it.
     pub(crate) speaker: String,
-    /// The role on the wire.
     pub(crate) role: &'static str,
     pub(crate) text: String,
     /// When the turn's session began.
     pub(crate) time: DateTime<Utc>,
 }
 
-/// One question with what answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Question {
     pub(crate) text: String,
     /// Positions of the evidence among the turns, ascending, each once, never empty.
     pub(crate) evidence: Vec<usize>,
-    /// What kind of question it is.
     pub(crate) category: String,
     /// What the data call a good answer; empty where they have none.
     pub(crate) answer: String,
@@ -76,14 +71,12 @@ pub(crate) enum Kind {
 /// The conversations of one benchmark, or of one language.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataSet {
-    /// Where they come from.
     pub(crate) kind: Kind,
     /// All of them, or those that were chosen.
     pub(crate) conversations: Vec<Conversation>,
 }
 
 impl Kind {
-    /// Its name in result files.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Locomo => "locomo",
@@ -91,6 +84,16 @@ impl Kind {
             Self::LongMemEval => "longmemeval",
             Self::Updates => "updates",
             Self::Language => "language",
+        }
+    }
+}
+
+impl DataSet {
+    /// Its name in result files: that of its kind, with the language of chats in one.
+    pub(crate) fn name(&self) -> String {
+        match (self.kind, self.conversations.first()) {
+            (Kind::Language, Some(chat)) => format!("language-{}", chat.language()),
+            (kind, _) => kind.name().to_owned(),
         }
     }
 }
@@ -146,25 +149,25 @@ impl Conversation {
         }
     }
 
+    pub(crate) fn end(&self) -> DateTime<Utc> {
+        self.turns.last().map(|turn| turn.time).unwrap_or_default()
+    }
+
     /// The language of a conversation of [`Kind::Language`], which its name begins with.
     pub(crate) fn language(&self) -> &str {
         self.name.split('-').next().unwrap_or_default()
     }
 }
 
-/// The data sets at `path`: one, or the languages in a directory of languages, by their codes.
-pub(crate) fn sets(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
-    let mut languages = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).when_reading(path)? {
-            let found = entry.when_reading(path)?.path();
-            if found.is_dir() && code(&found).is_some() {
-                languages.push(found);
-            }
-        }
+/// The directories of languages in a directory, by their codes.
+pub(crate) fn languages(directory: &Path) -> Result<Vec<PathBuf>, BenchError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).when_reading(directory)? {
+        found.push(entry.when_reading(directory)?.path());
     }
-    languages.sort();
-    Ok(if languages.is_empty() { vec![path.to_owned()] } else { languages })
+    found.retain(|path| path.is_dir() && code(path).is_some());
+    found.sort();
+    Ok(found)
 }
 
 /// The language code that a directory is named by.
@@ -259,9 +262,7 @@ pub(crate) mod tests {
         for name in ["de", "zh", "beam-100k"] {
             std::fs::create_dir(home.path().join(name)).when_writing(name)?;
         }
-        assert_eq!(sets(home.path())?, ["de", "zh"].map(|code| home.path().join(code)));
-        let beam = home.path().join("beam-100k");
-        assert_eq!(sets(&beam)?, [beam]);
+        assert_eq!(languages(home.path())?, ["de", "zh"].map(|code| home.path().join(code)));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mainpoint_tests::StartedProxy;
 
-use crate::progress::Progress;
+use crate::progress::bar;
 use crate::report::{Report, rows_of, table};
 use crate::running::{Client, program, talkative_upstream};
 use crate::stats::as_float;
@@ -91,17 +91,16 @@ pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Counts for so long.
 async fn count(proxy: &StartedProxy, length: Duration, counted: &mut Vec<Count>) {
     let started = Instant::now();
-    let mut progress = Progress::begin("counting open files", (length.as_secs() / EVERY.as_secs()) as usize);
+    let bar = bar("counting open files", (length.as_secs() / EVERY.as_secs()) as usize);
     while started.elapsed() < length {
         tokio::time::sleep(EVERY).await;
         if let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", proxy.process_id())) {
             let (after, open) = (started.elapsed(), open.count());
             counted.push(Count { after, open });
         }
-        progress.advance(1);
+        bar.inc(1);
     }
 }
 

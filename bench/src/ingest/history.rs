@@ -6,16 +6,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::data::{Conversation, Turn};
+use crate::data::Conversation;
+use crate::filled::message;
 use crate::{BenchError, Failing};
 
-/// How much a history holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Extent {
-    /// Conversations, one a line.
     pub(super) conversations: usize,
     /// Messages, each with text.
     pub(super) turns: usize,
@@ -23,7 +21,6 @@ pub(super) struct Extent {
     pub(super) bytes: usize,
 }
 
-/// Where a conversation of the history comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     source: usize,
@@ -34,8 +31,6 @@ struct Place {
 
 /// About as many bytes make a token of the reader.
 const BYTES_PER_TOKEN: usize = 4;
-/// How much later the same conversation takes place again.
-const DAYS_BETWEEN_PASSAGES: i64 = 364;
 
 /// Writes conversations to `path`, one of each source in turn, until there are `tokens` tokens; the last one is cut. Every
 /// source has a conversation in which something is said.
@@ -61,35 +56,19 @@ fn compose(sources: &[Vec<Conversation>], number: usize, room: usize) -> Option<
     let counts: Vec<usize> = sources.iter().map(Vec::len).collect();
     let place = place(number, &counts)?;
     let conversation = sources.get(place.source)?.get(place.conversation)?;
-    let turns = match place.passage {
-        0 => conversation.turns.clone(),
-        passage => in_other_words(&conversation.turns, passage as u64),
-    };
     let name = format!("{}-{}", conversation.name, place.passage + 1);
     let (mut messages, mut bytes) = (Vec::new(), 0);
-    for turn in turns.iter().filter(|turn| !turn.text.trim().is_empty()) {
+    for turn in conversation.turns.iter().filter(|turn| !turn.text.trim().is_empty()) {
         if bytes >= room {
             break;
         }
         // A turn is named by everything before it: with another beginning all turns of a conversation are others.
         let text = if messages.is_empty() { format!("({name}) {}", turn.message()) } else { turn.message() };
         bytes += text.len();
-        let time = time(turn, place.passage).to_rfc3339();
-        messages.push(json!({"role": turn.role, "content": text, "created_at": time}));
+        messages.push(message(turn.role, &text, turn.time));
     }
     let turns = messages.len();
     Some((json!({"conversation": name, "messages": messages}), turns, bytes))
-}
-
-/// The same turns with their sentences in another order, so that no two passages through the data are alike.
-fn in_other_words(turns: &[Turn], seed: u64) -> Vec<Turn> {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mix = |turn: &Turn| {
-        let mut sentences: Vec<&str> = turn.text.split_inclusive(['.', '!', '?', '\n']).collect();
-        random.shuffle(&mut sentences);
-        Turn { text: sentences.concat(), ..turn.clone() }
-    };
-    turns.iter().map(mix).collect()
 }
 
 /// Sources take turns, and each begins anew when it is at its end. Nothing without sources or with an empty one.
@@ -98,12 +77,6 @@ fn place(number: usize, counts: &[usize]) -> Option<Place> {
     let round = number / counts.len();
     let count = *counts.get(source)?;
     Some(Place { source, conversation: round.checked_rem(count)?, passage: round / count })
-}
-
-fn time(turn: &Turn, passage: usize) -> DateTime<Utc> {
-    let days = i64::try_from(passage).unwrap_or_default() * DAYS_BETWEEN_PASSAGES;
-    let later = TimeDelta::try_days(days).and_then(|later| turn.time.checked_add_signed(later));
-    later.unwrap_or(turn.time)
 }
 
 #[cfg(test)]
@@ -142,9 +115,7 @@ mod tests {
         assert_eq!(firsts.len(), lines.len());
         assert_eq!(messages(&lines[0]).len(), 2, "blank turns are left out");
         assert_eq!(messages(&lines[0])[0]["content"], "(short-1) One. Two.");
-        assert_eq!(messages(&lines[2])[0]["created_at"], "1970-12-31T00:00:00+00:00");
+        assert_eq!(messages(&lines[2])[0]["content"], "(short-2) One. Two.");
         assert!((240..320).contains(&extent.bytes), "{}", extent.bytes);
-        let said = &sources[0][0].turns;
-        assert_eq!(in_other_words(said, 1)[0].text.len(), said[0].text.len());
     }
 }

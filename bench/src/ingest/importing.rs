@@ -9,16 +9,16 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use indicatif::ProgressBar;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{binary, usage};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
 
 use crate::product::overrides;
-use crate::progress::Progress;
+use crate::progress::bar;
 use crate::{BenchError, Failing};
 
-/// What is imported, into which store.
 #[derive(Debug)]
 pub(super) struct Importer {
     /// Configuration, logs and the store.
@@ -26,7 +26,6 @@ pub(super) struct Importer {
     /// The model that reads; `None` for the product's own.
     pub(super) reader: Option<String>,
     pub(super) history: PathBuf,
-    /// How long one run may take.
     pub(super) patience: Duration,
 }
 
@@ -63,7 +62,6 @@ pub(super) struct Summary {
     pub(super) peak_memory_bytes: Option<f64>,
 }
 
-/// A child that is being watched.
 struct Watched {
     child: Child,
     run: Run,
@@ -71,10 +69,9 @@ struct Watched {
     share: u32,
     log: PathBuf,
     started: Instant,
-    progress: Progress,
+    bar: ProgressBar,
 }
 
-/// What messages call the program.
 const NAME: &str = "mainpoint import";
 /// Where a store keeps what it was given last.
 const JOURNAL: &str = "journal.redb";
@@ -141,7 +138,7 @@ impl Importer {
             share: 0,
             log,
             started: Instant::now(),
-            progress: Progress::begin(format!("importing, per cent, {name}"), 100),
+            bar: bar(format!("importing, per cent, {name}"), 100),
         })
     }
 
@@ -178,7 +175,7 @@ impl Watched {
         }
         let share = share_read(&std::fs::read_to_string(&self.log).unwrap_or_default());
         if share > self.share {
-            self.progress.advance((share - self.share) as usize);
+            self.bar.inc(u64::from(share - self.share));
             self.share = share;
         }
     }

@@ -20,10 +20,10 @@ use mainpoint_tests::proxy::Home;
 
 use self::history::Extent;
 use self::importing::{Importer, Run, Summary};
-use crate::data::{self, Conversation, DataSet};
+use crate::data;
 use crate::product::overrides;
-use crate::progress::Progress;
-use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table};
+use crate::progress::over;
+use crate::report::{Report, Row, SPEED, rows_of, sized};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
 use crate::{BenchError, Failing, locate};
@@ -34,10 +34,6 @@ pub struct IngestOptions {
     /// Tokens of the history, at four bytes each, at least 50,000.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..))]
     tokens: u32,
-    /// Recorded conversations that the history takes turns with: LoCoMo files, directories of BEAM chats; may be
-    /// given several times or with commas.
-    #[arg(long, value_name = "PATHS", value_delimiter = ',', default_values_os_t = [locate::locomo(), locate::beam()])]
-    data: Vec<PathBuf>,
     /// Models that read, one import for each, as models.reader names them; "default" is the product's own. May be given several
     /// times or with commas.
     #[arg(long, value_name = "MODELS", value_delimiter = ',', default_values = ["default", "all-minilm-l6-v2"])]
@@ -47,7 +43,6 @@ pub struct IngestOptions {
     out: PathBuf,
 }
 
-/// Everything that was measured with one model.
 #[derive(Debug)]
 struct Measured {
     /// The model that read; `None` for the product's own.
@@ -84,19 +79,20 @@ const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from st
 /// # Errors
 /// Any failure of data, files or the program; also an import that loses, repeats or starts over what it had read.
 pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
-    let (material, sources) = load(&options.data)?;
+    let sets = [data::load(&locate::locomo())?, data::load(&locate::beam())?];
+    let material = sets.each_ref().map(|set| set.kind.name()).join(" + ");
+    let sources = sets.map(|set| set.conversations);
     let directory = tempfile::tempdir().when_writing("a temporary directory")?;
     let file = directory.path().join("history.jsonl");
     let extent = history::write(&file, &sources, options.tokens as usize)?;
     let note = format!(
-        "{} conversations of {material} in turn, {} turns, {} bytes of text; from the second passage through the data on, the \
-         sentences of each turn stand in another order. The first run is killed (SIGKILL) at {KILLED_AT} % of the tokens; the second \
-         goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once.",
+        "{} conversations of {material} in turn, {} turns, {} bytes of text; one that is used again begins \
+         otherwise, so that all of its turns are others. The first run is killed (SIGKILL) at {KILLED_AT} % of the tokens; the second \
+         goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once. {OUTCOME}",
         extent.conversations, extent.turns, extent.bytes
     );
     let bench = sized("ingest", options.tokens as usize);
     let mut report = Report::default();
-    let mut lines = Vec::new();
     for reader in &options.readers {
         let importer = Importer {
             home: Home::new(),
@@ -105,22 +101,9 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
             patience: PATIENCE + Duration::from_secs(u64::from(options.tokens / SLOWEST)),
         };
         let measured = measure(importer, &extent).await?;
-        report.add(format!("Importing with {reader}"), &note, measured.runs());
         report.rows.extend(measured.rows(&bench));
-        lines.push(Line::new([reader], &bench, &measured.arm()));
     }
-    let columns = [
-        column("tokens/s", "tokens_per_second", 0),
-        column("while reading", "reading_tokens_per_second", 0),
-        column("turns/s", "turns_per_second", 1),
-        column("bytes a turn", "bytes_per_turn", 0),
-        column("peak MiB", "peak_rss_mib", 0),
-        column("repeated, s", "repeated_s", 1),
-        column("starting anew, s", "restart_s", 1),
-        column("ready, ms", "ready_ms", 0).with_bounds("ready, ms"),
-        column("ready empty, ms", "ready_ms_empty", 0).with_bounds("ready empty, ms"),
-    ];
-    report.tabulate("What it comes to", OUTCOME, &["model"], &lines, &columns);
+    report.tabulate(format!("Importing {} tokens", options.tokens), note, |_| true);
     report.publish(&options.out, "ingest", "Taking in a long history", SPEED)
 }
 
@@ -130,12 +113,10 @@ async fn measure(importer: Importer, extent: &Extent) -> Result<Measured, BenchE
     let again = importer.to_the_end("again").await?;
     once(extent.turns, &resumed.1, &again.1).map_err(|reason| BenchError::program("mainpoint import", reason))?;
     let upstream = ScriptedUpstream::start().await;
-    let mut progress = Progress::begin("starting the proxy", 2 * ROUNDS);
     let mut times = [Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS)];
-    for _ in 0..ROUNDS {
+    for _ in over("starting the proxy", 0..ROUNDS) {
         for (home, times) in [&importer.home, &Home::new()].into_iter().zip(&mut times) {
             times.push(start(&importer, &upstream, home).await);
-            progress.advance(1);
         }
     }
     Ok(Measured {
@@ -148,7 +129,6 @@ async fn measure(importer: Importer, extent: &Extent) -> Result<Measured, BenchE
     })
 }
 
-/// Milliseconds of one start.
 async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home>) -> f64 {
     let started = Instant::now();
     let builder = program(upstream, BUDGET, overrides(importer.reader.as_deref()));
@@ -157,21 +137,6 @@ async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     proxy.stop().await;
     milliseconds
-}
-
-/// The names of the data sets, and what each holds; conversations in which nothing is said are left out.
-fn load(paths: &[PathBuf]) -> Result<(String, Vec<Vec<Conversation>>), BenchError> {
-    let (mut names, mut all) = (Vec::new(), Vec::new());
-    for path in paths {
-        let DataSet { kind, mut conversations } = data::load(path)?;
-        conversations.retain(|found| found.turns.iter().any(|turn| !turn.text.trim().is_empty()));
-        if conversations.is_empty() {
-            return Err(BenchError::data(path, "it has no conversations"));
-        }
-        names.push(kind.name());
-        all.push(conversations);
-    }
-    Ok((names.join(" + "), all))
 }
 
 /// Whether every turn of the history is in the store exactly once, and `resumed` went on where the run before it was killed;
@@ -211,23 +176,6 @@ impl Measured {
             processor_s: first.processor_s + second.processor_s,
             peak_mib: first.peak_mib.max(second.peak_mib),
         }
-    }
-
-    fn runs(&self) -> Table {
-        let mut table = table(["run", "turns read", "tokens read", "s", "processor s", "peak MiB"]);
-        let (resumed, again) = (&self.resumed.1, &self.again.1);
-        // What the second run found in memory is what the first one had brought there.
-        let known = (resumed.turns_known, resumed.tokens_known);
-        for (name, (turns, tokens), run) in [
-            ("killed", known, self.killed),
-            ("resumed", (resumed.turns, resumed.tokens), self.resumed.0),
-            ("once more", (again.turns, again.tokens), self.again.0),
-        ] {
-            let shown = [run.time.as_secs_f64(), run.processor_s, run.peak_mib].map(|value| format!("{value:.1}"));
-            let counts = [name.to_owned(), turns.to_string(), tokens.to_string()];
-            table.add_row(counts.into_iter().chain(shown));
-        }
-        table
     }
 
     fn rows(&self, bench: &str) -> Vec<Row> {
@@ -292,6 +240,5 @@ mod tests {
         assert_eq!((value("tokens"), value("tokens_per_second")), (Some(1000.0), Some(40.0)));
         assert_eq!((value("turns_per_second"), value("peak_rss_mib")), (Some(4.0), Some(900.0)));
         assert_eq!((value("ready_ms"), value("ready_ms_empty")), (Some(1.0), Some(2.0)));
-        assert_eq!(measured.runs().row_iter().count(), 3);
     }
 }

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Everybody who talks to the program.
 #[derive(Debug)]
 pub(super) struct Crowd(Vec<Speaker>);
 
@@ -22,10 +21,8 @@ pub(super) struct Acknowledged {
     pub(super) caller: usize,
 }
 
-/// What came of a crowd's talk.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
-    /// Turns that clients have seen to the last byte.
     pub(super) acknowledged: Vec<Acknowledged>,
     /// Requests that were not answered rightly although the program ran.
     pub(super) failed: usize,
@@ -59,7 +56,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The last event of a stream.
 const END: &[u8] = b"data: [DONE]\n\n";
 
-/// What is answered to a question.
 pub(super) fn reply_to(question: &str) -> String {
     format!("I have written this down: {question}")
 }
@@ -140,7 +136,8 @@ impl Speaker {
         for number in 0..self.random.usize(1..=LONGEST) {
             let question = unanswered.take().unwrap_or_else(|| self.question());
             messages.push(json!({"role": "user", "content": question}));
-            let key = format!("sk-kills-{}", self.caller());
+            let caller = self.number % CALLERS;
+            let key = format!("sk-kills-{caller}");
             let reply = door.ask(&messages, &key, self.number.is_multiple_of(2)).await;
             if reply.as_ref() != Some(&reply_to(&question)) {
                 self.unanswered = Some(question).filter(|_| number == 0);
@@ -148,16 +145,9 @@ impl Speaker {
             }
             let reply = reply.unwrap_or_default();
             messages.push(json!({"role": "assistant", "content": reply}));
-            for text in [question, reply] {
-                let caller = self.caller();
-                self.talk.acknowledged.push(Acknowledged { text, caller });
-            }
+            self.talk.acknowledged.extend([question, reply].map(|text| Acknowledged { text, caller }));
         }
         Some(())
-    }
-
-    fn caller(&self) -> usize {
-        self.number % CALLERS
     }
 
     /// A sentence that nobody has said before.

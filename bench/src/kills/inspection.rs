@@ -2,6 +2,7 @@
 //!
 //! It must not know what should be there.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use mainpoint::config::Config;
@@ -15,8 +16,8 @@ use crate::{BenchError, Failing};
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// The scope and the text of every turn, as often as it is there.
-    pub(super) turns: Vec<(String, String)>,
+    /// The scope in which each text lies, as often as its turn is there.
+    pub(super) turns: HashMap<String, Vec<String>>,
     /// How many of them are still to be read.
     pub(super) unread: usize,
 }
@@ -32,12 +33,13 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     let unread = store.unread().await.in_store("listing turns")?;
     // What was read a moment ago stands in the journal until now.
     store.flush().await.in_store("flushing")?;
-    let mut kept = Kept { unread: unread.len(), turns: unread.into_iter().map(kept_turn).collect() };
+    let mut kept = Kept { unread: unread.len(), ..Kept::default() };
+    kept.add(unread);
     for scope in store.scopes().await.in_store("listing scopes")? {
-        kept.turns.extend(stored(&store, &scope).await?);
+        kept.add(stored(&store, &scope).await?);
     }
     let rows = usize::try_from(store.status().turns).unwrap_or(usize::MAX);
-    let found = kept.turns.len() - kept.unread;
+    let found = kept.turns.values().map(Vec::len).sum::<usize>() - kept.unread;
     store.close().await.in_store("closing")?;
     if rows != found {
         let reason = format!("it has {rows} rows of turns, and its main points lead to {found}");
@@ -46,21 +48,24 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     Ok(kept)
 }
 
+impl Kept {
+    fn add(&mut self, turns: Vec<Turn>) {
+        for Turn { scope, text, .. } in turns {
+            self.turns.entry(text).or_default().push(scope.as_str().to_owned());
+        }
+    }
+}
+
 /// The turns of a scope that have been read, each as often as its first passage is there.
-async fn stored(store: &Store, scope: &Scope) -> Result<Vec<(String, String)>, BenchError> {
+async fn stored(store: &Store, scope: &Scope) -> Result<Vec<Turn>, BenchError> {
     let points = store.points(scope, &Within::Scope, MOST_POINTS).await.in_store("listing main points")?;
     let firsts = points.iter().filter(|point| point.passage == 0);
     let names: Vec<TurnId> = firsts.map(|point| point.turn).collect();
     let mut found = Vec::with_capacity(names.len());
     for some in names.chunks(BATCH) {
-        let turns = store.turns(scope, some).await.in_store("reading turns")?;
-        found.extend(turns.into_iter().map(kept_turn));
+        found.extend(store.turns(scope, some).await.in_store("reading turns")?);
     }
     Ok(found)
-}
-
-fn kept_turn(turn: Turn) -> (String, String) {
-    (turn.scope.as_str().to_owned(), turn.text)
 }
 
 /// How many numbers the product stores of a vector of its own reader.
@@ -115,9 +120,8 @@ mod tests {
         store.complete(read.collect()).await.unwrap();
         store.close().await.unwrap();
         let kept = inspect(home.path()).await.unwrap();
-        let mut texts: Vec<&str> = kept.turns.iter().map(|(_, text)| text.as_str()).collect();
-        texts.sort_unstable();
-        assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3", "text 4"]);
+        assert_eq!(kept.turns.len(), 5);
+        assert!(turns.iter().all(|turn| kept.turns[&turn.text] == [turn.scope.as_str()]));
         assert_eq!(kept.unread, 2);
     }
 }

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::comparison::Comparison;
 use self::crowd::{Crowd, Talk, reply_to};
-use crate::progress::Progress;
-use crate::report::{Line, Report, Row, column, rows_of};
+use crate::progress::over;
+use crate::report::{Report, Row, rows_of};
 use crate::running::program;
 use crate::stats::as_float;
 use crate::{BenchError, Failing, locate};
@@ -42,7 +42,6 @@ pub struct KillOptions {
     out: PathBuf,
 }
 
-/// How the program is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     /// By SIGKILL.
@@ -62,7 +61,6 @@ struct Outcome {
     unread: usize,
 }
 
-/// What happened in all rounds.
 #[derive(Debug, Default)]
 struct Played {
     talk: Talk,
@@ -74,7 +72,6 @@ struct Played {
     slowest_end: Duration,
 }
 
-/// The name of the study in the file of figures.
 const STUDY: &str = "overload-kill";
 /// After how many milliseconds of talk the program is ended.
 const MOMENTS: std::ops::Range<u64> = 100..4000;
@@ -117,8 +114,7 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
     let mut random = fastrand::Rng::with_seed(seed);
     let mut crowd = Crowd::gather(&mut random);
     let mut played = Played::default();
-    let mut progress = Progress::begin(format!("ending it by {}", ending.names()[0]), rounds);
-    for _ in 0..rounds {
+    for _ in over(format!("ending it by {}", ending.names()[0]), 0..rounds) {
         let proxy = played.start(home, &upstream).await;
         let is_ending = CancellationToken::new();
         let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), is_ending.clone()));
@@ -132,7 +128,6 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
         let talk;
         (crowd, talk) = talking.await.because("the clients failed")?;
         played.talk.add(talk);
-        progress.advance(1);
     }
     played.start(home, &upstream).await.stop().await;
     Ok(played)
@@ -207,7 +202,6 @@ impl Outcome {
     }
 }
 
-/// The report of all ways of ending the program.
 fn report(seed: u64, outcomes: &[Outcome]) -> Report {
     let note = format!(
         "Many conversations of several callers at once, half of them streamed, as fast as they are answered; the program is ended \
@@ -218,33 +212,17 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
     );
     let mut report = Report::default();
     report.rows = outcomes.iter().flat_map(Outcome::rows).collect();
-    let line = |outcome: &Outcome| {
-        let [signal, arm, _] = outcome.ending.names();
-        Line::new([signal.to_owned(), outcome.rounds.to_string()], STUDY, arm)
-    };
-    let lines: Vec<Line> = outcomes.iter().map(line).collect();
-    let columns = [
-        column("acknowledged", "acknowledged", 0),
-        column("lost", "lost", 0),
-        column("doubled", "doubled", 0),
-        column("unread", "unread", 0),
-        column("failed", "failed", 0),
-        column("turns a second", "turns_per_second", 0),
-        column("slowest start, s", "slowest_start_s", 1),
-        column("slowest end, s", "slowest_end_s", 1),
-    ];
-    report.tabulate("Turns that clients have seen", note, &["ended by", "times"], &lines, &columns);
+    report.tabulate("Turns that clients have seen", note, |_| true);
     report
 }
 
 #[cfg(test)]
 mod tests {
-    use super::crowd::Acknowledged;
     use super::*;
 
     #[test]
     fn every_way_of_ending_has_its_arm() {
-        let turn = Acknowledged { text: "a".to_owned(), caller: 0 };
+        let turn = crowd::Acknowledged { text: "a".to_owned(), caller: 0 };
         let outcome = |ending, rounds| Outcome {
             ending,
             rounds,

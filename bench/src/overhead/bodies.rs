@@ -4,7 +4,6 @@
 
 use serde_json::{Value, json};
 
-/// How large a request's body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Size {
     /// 1,000 bytes: a system message and a question.
@@ -15,7 +14,6 @@ pub(super) enum Size {
     Large,
 }
 
-/// The model's name in every request.
 pub(super) const MODEL: &str = "gpt-4o-mini";
 /// The header that every request carries, since memories belong to a key; no service knows this one.
 pub(super) const AUTHORIZATION: &str = "Bearer overhead";
@@ -25,27 +23,21 @@ const QUESTION: &str = "When does the ferry to the island leave in the morning, 
 const TURN_BYTES: usize = 1000;
 
 impl Size {
-    /// Every size, smallest first.
     pub(super) const ALL: [Self; 3] = [Self::Small, Self::Middle, Self::Large];
 
     pub(super) fn bytes(self) -> usize {
-        self.described().0
-    }
-
-    /// The size as tables and results name it.
-    pub(super) fn name(self) -> &'static str {
-        self.described().1
-    }
-
-    pub(super) fn content(self) -> &'static str {
-        self.described().2
-    }
-
-    fn described(self) -> (usize, &'static str, &'static str) {
         match self {
-            Self::Small => (1000, "1KB", "a question"),
-            Self::Middle => (100_000, "100KB", "a conversation of 90 turns"),
-            Self::Large => (2_500_000, "2.5MB", "a question about a picture"),
+            Self::Small => 1000,
+            Self::Middle => 100_000,
+            Self::Large => 2_500_000,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Small => "1KB",
+            Self::Middle => "100KB",
+            Self::Large => "2.5MB",
         }
     }
 

@@ -9,12 +9,10 @@ use reqwest::{Client, RequestBuilder};
 use super::bodies::{AUTHORIZATION, Size};
 use crate::{BenchError, Failing};
 
-/// A service's base URL and what its requests carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Destination {
     /// The base URL, version included.
     pub(super) url: String,
-    /// Every header of a request.
     pub(super) headers: Vec<(&'static str, String)>,
 }
 
@@ -25,18 +23,15 @@ impl Destination {
         Self { url: url.into(), headers: always.map(|(name, value)| (name, value.to_owned())).to_vec() }
     }
 
-    /// The same with a further header.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The URL of chat completions.
     pub(super) fn chat(&self) -> String {
         format!("{}/chat/completions", self.url)
     }
 
-    /// A chat request with this body.
     pub(super) fn post(&self, client: &Client, body: String) -> RequestBuilder {
         let request = client.post(self.chat()).body(body);
         self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))

@@ -21,7 +21,6 @@ pub(super) struct LoadTool {
     directory: TempDir,
 }
 
-/// How much is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) size: Size,

@@ -45,7 +45,6 @@ pub struct OverheadOptions {
     out: PathBuf,
 }
 
-/// How much is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Plan {
     /// How often everything is measured; every proxy takes its turn in each round.
@@ -60,7 +59,6 @@ struct Plan {
     slow: Streams,
 }
 
-/// Streams that run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Streams {
     count: u32,
@@ -87,9 +85,8 @@ struct Stage {
 /// Any failure of the upstream, the load tool, mainpoint or files, and being told to stop. Everything that was started
 /// ends then, too.
 pub async fn run(options: &OverheadOptions) -> Result<(), BenchError> {
-    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
-    let open_files = rlimit::increase_nofile_limit(65_536).unwrap_or(1024);
-    plan.slow = plan.slow.within(open_files);
+    let plan = if options.quick { Plan::quick() } else { Plan::full() };
+    rlimit::increase_nofile_limit(65_536).because("the limit of open files cannot be raised")?;
     let results = tokio::select! {
         measured = measure(options, &plan) => measured?,
         stopped = told_to_stop() => return Err(stopped),
@@ -148,10 +145,15 @@ impl Stage {
             stage.targets.push(target);
         }
         for arm in [Arm::Nginx, Arm::Portkey, Arm::LiteLlm, Arm::Headroom] {
-            anstream::println!("Starting {} …", arm.title());
+            anstream::println!("Starting {} …", arm.name());
             match Target::other(&stage.place, arm).await {
                 Ok(target) => stage.targets.push(target),
-                Err(error) => stage.leave_out(&error),
+                Err(error) => {
+                    let reason = error.with_causes();
+                    anstream::println!("Left out: {reason}");
+                    // The log behind the first line is for whoever watches.
+                    stage.absent.extend(reason.lines().next().map(str::to_owned));
+                }
             }
         }
         stage.targets.sort_by_key(|target| target.arm);
@@ -160,27 +162,12 @@ impl Stage {
         }
         Ok(stage)
     }
-
-    fn leave_out(&mut self, error: &BenchError) {
-        let reason = error.with_causes();
-        anstream::println!("Left out: {reason}");
-        // The log behind the first line is for whoever watches.
-        self.absent.extend(reason.lines().next().map(str::to_owned));
-    }
 }
 
 impl Streams {
     /// How long a stream takes at least.
     fn length(&self) -> Duration {
         self.pause * self.chunks.saturating_sub(1)
-    }
-
-    /// As many streams as this many open files allow: mainpoint needs two for each.
-    fn within(self, open_files: u64) -> Self {
-        const OTHERS: u64 = 200;
-        let most = u32::try_from(open_files.saturating_sub(OTHERS) / 2).unwrap_or(u32::MAX);
-        let count = self.count.min(most.max(1));
-        Self { count, ..self }
     }
 }
 
@@ -223,12 +210,5 @@ mod tests {
             assert!(cells.contains(&(Size::Small, 1)) && cells.contains(&(Size::Small, 16)));
         }
         assert_eq!(Plan::full().slow.length(), Duration::from_secs(20));
-    }
-
-    #[test]
-    fn streams_are_fewer_where_few_files_may_be_open() {
-        let streams = Plan::full().slow;
-        assert_eq!(streams.within(20_000), streams);
-        assert_eq!((streams.within(1024).count, streams.within(10).count), (412, 1));
     }
 }

@@ -13,16 +13,12 @@ use super::bodies::Size;
 use super::destination::{self, Destination};
 use crate::{BenchError, Failing};
 
-/// What the proxies are started with.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// The upstream's base URL, version included.
     pub(super) upstream: String,
-    /// Where the proxies of others are installed.
     pub(super) installed: PathBuf,
     /// What the repository keeps about them: `bench/compare`.
     pub(super) pins: PathBuf,
-    /// A directory for configuration and logs.
     pub(super) directory: PathBuf,
 }
 
@@ -127,7 +123,6 @@ impl Drop for Process {
     }
 }
 
-/// A port of the loopback interface that is free now.
 pub(super) fn free_port() -> Result<u16, BenchError> {
     let address = TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())

@@ -12,27 +12,22 @@ use super::streams::{SLOW_STREAMS, Seen};
 use super::targets::BUDGET;
 use super::{Plan, Streams};
 use crate::BenchError;
-use crate::report::{Line, Report, Row, SPEED, Table, column, quantiles, table, table_of};
+use crate::report::{Report, Row, SPEED, Table, quantiles, table};
 use crate::stats::Figure;
 
-/// Everything that was measured.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     /// The proxies that took part with their versions, in the order of the tables.
     pub(super) versions: BTreeMap<Arm, String>,
     /// Why others did not, a sentence each.
     pub(super) absent: Vec<String>,
-    /// A measurement for each round.
     pub(super) cells: BTreeMap<Cell, Vec<Measured>>,
-    /// What the readers of streams have seen, over all rounds.
     pub(super) streams: BTreeMap<Arm, Seen>,
     /// Memory before the load and after it, in MiB.
     pub(super) resident: BTreeMap<Arm, (f64, f64)>,
-    /// The rows of many slow streams.
     pub(super) slow: Vec<Row>,
 }
 
-/// One proxy under one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
     pub(super) size: Size,
@@ -43,7 +38,6 @@ pub(super) struct Cell {
 /// What one round of a cell has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Measured {
-    /// What the load tool has counted.
     pub(super) counted: Counted,
     /// Processor time of the proxy and its children in that time, in microseconds; none for no proxy.
     pub(super) processor_us: Option<f64>,
@@ -154,7 +148,6 @@ fn row(bench: &str, metric: &str, arm: Arm, figure: impl Into<Figure>, unit: &'s
     Row::new(bench, metric, arm.name(), figure).counted_in(unit)
 }
 
-/// Prints every table, and writes tables and rows.
 pub(super) fn publish(directory: &Path, plan: &Plan, results: &Results) -> Result<(), BenchError> {
     report(plan, results).publish(directory, "overhead", "What a proxy costs", SPEED)
 }
@@ -164,75 +157,37 @@ fn report(plan: &Plan, results: &Results) -> Report {
     report.rows = results.rows();
     let mut note = method(plan);
     for size in Size::ALL {
-        let heading = format!("Bodies of {}: {}", size.name(), size.content());
-        let table = load_table(results, &report.rows, size);
-        report.add(heading, std::mem::take(&mut note), table);
+        let heading = format!("Bodies of {}", size.name());
+        report.tabulate(heading, std::mem::take(&mut note), |row| row.metric.contains(&format!("/{}/", size.name())));
     }
+    let summary = |row: &Row| row.bench == PASS_THROUGH && !row.metric.contains('/');
+    report.tabulate("In relation, and memory before and after the whole load", "", summary);
     let note = format!(
         "{} in each of {} rounds. Each chunk carries the moment at which the upstream wrote it; its delay is from then until the \
          reader has it.",
         described(&plan.streams),
         plan.rounds
     );
-    let of_arm = |bench: &'static str| move |arm: &Arm| Line::new([arm.title()], bench, arm.name());
-    let lines: Vec<Line> = results.versions.keys().map(of_arm(STREAMS)).collect();
-    let delay = [column("chunk delay p50 ms", "chunk_delay_p50_ms", 3), column("p99 ms", "chunk_delay_p99_ms", 3)];
-    let first = [column("first chunk p50 ms", "ttft_p50_ms", 3), column("p99 ms", "ttft_p99_ms", 3)];
-    report.tabulate("Streams", note, &["proxy"], &lines, &[first, delay.clone()].concat());
+    report.tabulate("Streams", note, |row| row.bench == STREAMS);
     let note = format!(
         "{}, spread out, and one more reader that asked for a stream of 64 KiB every 5 ms and then stopped reading. First straight \
-         from the upstream, then through a fresh mainpoint.",
+         from the upstream, then through a fresh mainpoint, whose memory is shown before, with all streams open, in the middle, \
+         and before the first ends.",
         described(&plan.slow)
     );
-    let slow = |cells, before| Line::new([cells], SLOW_STREAMS, Arm::Mainpoint.name()).around(before, "");
-    let lines = [of_arm(SLOW_STREAMS)(&Arm::Direct), of_arm(SLOW_STREAMS)(&Arm::Mainpoint), slow("added", "added_")];
-    report.tabulate("Many slow streams", note, &["proxy"], &lines, &delay);
-    let lines = [
-        slow("before", "rss_idle"),
-        slow("all streams open", "rss_start"),
-        slow("in the middle", "rss_middle"),
-        slow("before the first ends", "rss_end"),
-        slow("growth while all are open", "rss_growth"),
-    ];
-    let columns = [column("RSS MiB", "_mib", 1)];
-    report.tabulate("Memory over many slow streams", "", &["mainpoint, memory off"], &lines, &columns);
+    report.tabulate("Many slow streams", note, |row| row.bench == SLOW_STREAMS);
     let absence = match results.absent.as_slice() {
         [] => String::new(),
         absent => format!("Left out: {}.", absent.join("; ")),
     };
-    report.add("Versions and memory around the whole load", absence, resident_table(results));
+    report.add("Versions", absence, versions(results));
     report
 }
 
-/// Every proxy at every number of connections, for bodies of one size.
-fn load_table(results: &Results, rows: &[Row], size: Size) -> Table {
-    let cells = results.cells.keys().filter(|cell| cell.size == size);
-    let line = |cell: &Cell| {
-        let cells = [cell.arm.title().to_owned(), cell.connections.to_string()];
-        let load = format!("/{}/c{}", size.name(), cell.connections);
-        Line::new(cells, PASS_THROUGH, cell.arm.name()).around("", &load)
-    };
-    let columns = [
-        column("requests/s", "requests_per_second", 0).with_bounds("range"),
-        column("p50 ms", "p50_us", 3).times(1e-3),
-        column("p99 ms", "p99_us", 3).times(1e-3),
-        column("added p50 ms", "added_p50_us", 3).times(1e-3).with_bounds("range"),
-        column("CPU µs/request", "cpu_us_per_request", 1),
-        column("peak RSS MiB", "peak_rss_mib", 1),
-        column("failed", "failures", 0),
-    ];
-    table_of(rows, &["proxy", "connections"], &cells.map(line).collect::<Vec<_>>(), &columns)
-}
-
-fn resident_table(results: &Results) -> Table {
-    let mut table = table(["proxy", "version", "RSS MiB before", "RSS MiB after"]);
+fn versions(results: &Results) -> Table {
+    let mut table = table(["proxy", "version"]);
     for (arm, version) in &results.versions {
-        let resident = results.resident.get(arm).filter(|(before, _)| *before > 0.0);
-        let resident = resident.map_or(["–", "–"].map(str::to_owned), |(before, after)| {
-            [*before, *after].map(|mebibytes| format!("{mebibytes:.1}"))
-        });
-        let names = [arm.title().to_owned(), version.clone()];
-        table.add_row(names.into_iter().chain(resident));
+        table.add_row([arm.name(), version]);
     }
     table
 }
@@ -320,16 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn every_proxy_has_a_line_for_each_number_of_connections_and_the_missing_are_named() {
+    fn every_proxy_has_a_column_and_the_missing_are_named() {
         let results = results();
-        let text = load_table(&results, &results.rows(), Size::Small).to_string();
-        for arm in [Arm::Direct, Arm::Nginx, Arm::Mainpoint, Arm::Portkey] {
-            assert_eq!(text.matches(arm.title()).count(), 2, "{text}");
-        }
-        assert!(text.contains("0.060") && text.contains("0.120"), "{text}");
         let directory = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         assert!(publish(directory.path(), &Plan::quick(), &results).is_ok());
         let text = std::fs::read_to_string(directory.path().join("overhead.md")).unwrap_or_default();
+        for arm in [Arm::Direct, Arm::Nginx, Arm::Mainpoint, Arm::Portkey] {
+            assert!(text.contains(arm.name()), "{text}");
+        }
+        assert!(text.contains("added_p50_us/1KB/c1") && text.contains("120"), "{text}");
         assert!(text.contains("Method: wrk") && text.contains("Left out: litellm: it is not installed."), "{text}");
     }
 }

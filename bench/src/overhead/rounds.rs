@@ -14,9 +14,8 @@ use super::streams::{PATIENCE, read_all};
 use super::targets::Target;
 use super::{Plan, Stage, destination};
 use crate::BenchError;
-use crate::progress::Progress;
+use crate::progress::bar;
 
-/// Measures requests and streams over all rounds.
 pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, BenchError> {
     let tool = LoadTool::prepare()?;
     let mut results = Results { absent: stage.absent.clone(), ..Results::default() };
@@ -29,7 +28,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, Bench
         settle(target).await;
     }
     let steps = plan.rounds * (plan.cells().count() + 1) * stage.targets.len();
-    let mut progress = Progress::begin("Measuring", steps);
+    let bar = bar("Measuring", steps);
     let client = destination::client(plan.streams.length() + PATIENCE)?;
     for _ in 0..plan.rounds {
         for (size, connections) in plan.cells() {
@@ -40,7 +39,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, Bench
                 let cell = Cell { size, connections, arm };
                 results.cells.entry(cell).or_default().push(measured);
                 settle(target).await;
-                progress.advance(1);
+                bar.inc(1);
             }
         }
         for target in &stage.targets {
@@ -49,7 +48,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, Bench
                 results.streams.entry(target.arm).or_default().add(seen);
             }
             settle(target).await;
-            progress.advance(1);
+            bar.inc(1);
         }
     }
     for target in &stage.targets {
@@ -81,7 +80,7 @@ fn spare_others<T>(arm: Arm, outcome: Result<T, BenchError>) -> Result<Option<T>
         (_, Ok(value)) => Ok(Some(value)),
         (Arm::Direct | Arm::Mainpoint | Arm::Memory, Err(error)) => Err(error),
         (_, Err(error)) => {
-            anstream::eprintln!("{}: {}", arm.title(), error.with_causes());
+            anstream::eprintln!("{}: {}", arm.name(), error.with_causes());
             Ok(None)
         }
     }

@@ -22,7 +22,6 @@ use crate::{BenchError, Failing};
 /// Many slow streams at once, as results call them.
 pub(super) const SLOW_STREAMS: &str = "slow-streams";
 
-/// What the readers of streams have seen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Seen {
     /// From each request to its first chunk, in milliseconds.
@@ -31,7 +30,6 @@ pub(super) struct Seen {
     pub(super) delays_ms: Vec<f64>,
 }
 
-/// What a stamp begins with.
 const MARK: &str = "sent-at-";
 
 /// Nanoseconds since 1970.
@@ -215,6 +213,7 @@ mod tests {
         }
         assert!((milliseconds(1_000_000, 3_500_000) - 2.5).abs() < 1e-9 && milliseconds(5, 4) < 1e-9);
     }
+
     #[test]
     fn growth_is_from_all_open_to_the_first_end_and_delays_are_added() {
         let rows = rows([vec![2.0], vec![3.0]], [10.0, 40.0, 41.0, 42.5], Plan::quick().slow);

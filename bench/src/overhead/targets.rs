@@ -37,12 +37,8 @@ const ASK_PATIENCE: Duration = Duration::from_secs(60);
 impl Target {
     /// No proxy: the upstream itself.
     pub(super) fn direct(upstream: &str) -> Self {
-        Self {
-            arm: Arm::Direct,
-            destination: Destination::at(upstream),
-            version: String::new(),
-            running: Running::Elsewhere,
-        }
+        let (arm, running) = (Arm::Direct, Running::Elsewhere);
+        Self { arm, destination: Destination::at(upstream), version: String::new(), running }
     }
 
     /// mainpoint, with its memory on for [`Arm::Memory`] and else off, on a free port.
@@ -52,15 +48,10 @@ impl Target {
         let budget = BUDGET.to_string();
         let builder = with(builder, [("memory.mode", mode), ("memory.budget_tokens", &budget)]);
         let proxy = builder.start().await;
-        Self {
-            arm,
-            destination: Destination::at(proxy.base_url()),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            running: Running::Mainpoint(proxy),
-        }
+        let (destination, version) = (Destination::at(proxy.base_url()), env!("CARGO_PKG_VERSION").to_owned());
+        Self { arm, destination, version, running: Running::Mainpoint(proxy) }
     }
 
-    /// A proxy of others.
     pub(super) async fn other(place: &Place, arm: Arm) -> Result<Self, BenchError> {
         let recipe = others::recipe(place, arm)?;
         let process = Process::start(arm.name(), &recipe, &place.directory).await?;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use mainpoint_tests::prompt;
 
-use super::conversation::JudgedQuestion;
 use super::message::{Message, Role};
 use crate::content_words::content_words;
 use crate::stats::as_float;
@@ -19,7 +18,6 @@ use crate::stats::as_float;
 pub(super) struct Offered(Vec<HashSet<String>>);
 
 impl Offered {
-    /// What `prompt` offers.
     pub(super) fn by(prompt: &[Arc<Message>]) -> Self {
         let mut offered: Vec<HashSet<String>> = Vec::new();
         for (at, message) in prompt.iter().enumerate() {
@@ -33,10 +31,10 @@ impl Offered {
         Self(offered)
     }
 
-    /// The share of the question's evidence that is present.
-    pub(super) fn share(&self, question: &JudgedQuestion) -> f64 {
-        let present = question.evidence.iter().filter(|message| self.holds(message));
-        as_float(present.count()) / as_float(question.evidence.len().max(1))
+    /// The share of these messages that is present.
+    pub(super) fn share(&self, evidence: &[&str]) -> f64 {
+        let present = evidence.iter().filter(|message| self.holds(message));
+        as_float(present.count()) / as_float(evidence.len().max(1))
     }
 
     fn holds(&self, message: &str) -> bool {
@@ -60,10 +58,6 @@ mod tests {
     use super::super::message::Messages;
     use super::*;
 
-    fn question(evidence: &[&str]) -> JudgedQuestion {
-        JudgedQuestion { text: "?".to_owned(), evidence: evidence.iter().map(|text| (*text).to_owned()).collect() }
-    }
-
     fn offered(said: &[(Role, &str)]) -> Offered {
         let mut messages = Messages::new();
         let prompt: Vec<Arc<Message>> = said.iter().map(|(role, text)| messages.make(*role, text)).collect();
@@ -80,7 +74,7 @@ mod tests {
     fn half_of_the_words_within_one_message_are_enough() {
         let prompt =
             offered(&[(Role::User, "ferry Gotland"), (Role::Assistant, "booked Tuesday"), (Role::User, "When?")]);
-        let share = |evidence: &[&str]| prompt.share(&question(evidence));
+        let share = |evidence: &[&str]| prompt.share(evidence);
         assert_eq!(share(&["The ferry to Gotland is booked for Tuesday."]), 1.0);
         assert_eq!(share(&["ferry tickets cost 40"]), 0.0);
         assert_eq!(share(&["ferry Gotland", "never said"]), 0.5);
@@ -88,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_question_and_the_system_message_are_no_evidence_but_their_quotes_are() {
-        let needed = question(&["puppy Biscuit"]);
+        let needed = ["puppy Biscuit"];
         assert_eq!(offered(&[(Role::System, "puppy Biscuit"), (Role::User, "puppy Biscuit")]).share(&needed), 0.0);
         let block = "<mainpoint-memory>\nx\n[22 November 2026] user: puppy Biscuit\n</mainpoint-memory>";
         let asked = format!("Which name?\n\n{block}");

@@ -3,24 +3,19 @@
 //! A message is kept once, however many prompts it is part of, so that two prompts are compared quickly. It must not
 //! know what prompts are made for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mainpoint_tests::{RecordedRequest, prompt};
 use tiktoken_rs::{CoreBPE, o200k_base_singleton};
 
-/// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
-    /// The application.
     System,
-    /// The user.
     User,
-    /// The model.
     Assistant,
 }
 
-/// A message and its tokens.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) role: Role,
@@ -30,7 +25,6 @@ pub(super) struct Message {
     pub(super) tokens: Vec<u32>,
 }
 
-/// The messages of a prompt in order.
 pub(super) type Prompt = Vec<Arc<Message>>;
 
 /// Makes messages with the tokens of `o200k_base`, each once.
@@ -42,7 +36,6 @@ pub(super) struct Messages {
 /// Tokens of a message beside those of its text: its begin, role, separator and end, as OpenAI counts them.
 pub(super) const FRAME: usize = 4;
 
-/// How many tokens a prompt has.
 pub(super) fn tokens(prompt: &[Arc<Message>]) -> usize {
     prompt.iter().map(|message| message.tokens.len()).sum()
 }
@@ -65,18 +58,20 @@ impl Messages {
         Self { encoding: o200k_base_singleton(), made: HashMap::new() }
     }
 
-    /// A message of `role` that says `text`.
     pub(super) fn make(&mut self, role: Role, text: &str) -> Arc<Message> {
         let key = (role, text.to_owned());
         if let Some(message) = self.made.get(&key) {
             return Arc::clone(message);
         }
-        let message = Arc::new(Message { role, text: text.to_owned(), tokens: framed(role, &self.encoded(text)) });
+        let message = Arc::new(Message {
+            role,
+            text: text.to_owned(),
+            tokens: framed(role, &self.encoding.encode_ordinary(text)),
+        });
         self.made.insert(key, Arc::clone(&message));
         message
     }
 
-    /// The messages that an upstream received.
     pub(super) fn received(&mut self, received: &RecordedRequest) -> Prompt {
         let request = received.json();
         let messages = prompt::messages(&request).iter();
@@ -91,7 +86,7 @@ impl Messages {
             return Arc::clone(message);
         }
         let kept = &inside[..count];
-        // A character may end in the middle; a text that the tokenizer gave up on has no words to show.
+        // A character may end in the middle.
         let bytes = self.encoding.decode_bytes(kept).unwrap_or_default();
         Arc::new(Message {
             role: message.role,
@@ -99,22 +94,9 @@ impl Messages {
             tokens: framed(message.role, kept),
         })
     }
-
-    /// The tokenizer gives up on some very odd texts; three bytes stand for a token then.
-    fn encoded(&self, text: &str) -> Vec<u32> {
-        match self.encoding.encode(text, &HashSet::new()) {
-            Ok((tokens, _)) => tokens,
-            Err(_) => text
-                .as_bytes()
-                .chunks(3)
-                .map(|bytes| bytes.iter().fold(1, |token, byte| (token << 8) | u32::from(*byte)))
-                .collect(),
-        }
-    }
 }
 
 impl Role {
-    /// The role by its name on the wire.
     fn of(name: &str) -> Self {
         match name {
             "system" | "developer" => Self::System,

@@ -6,17 +6,16 @@ use mainpoint_tests::Answer;
 use serde_json::Value;
 
 use super::PriceOptions;
-use super::conversation::{Chat, Round};
 use super::message::{Messages, Prompt};
+use super::pricing::TOLD;
 use crate::BenchError;
+use crate::data::Conversation;
 use crate::filled::{History, Stage, message};
-use crate::progress::Progress;
+use crate::progress::bar;
 use crate::running::Client;
 
-/// What mainpoint forwarded.
 #[derive(Debug, Default)]
 pub(super) struct Played {
-    /// One request for each round.
     pub(super) rounds: Vec<Forwarded>,
     /// One request for each question, asked after the last round.
     pub(super) questions: Vec<Forwarded>,
@@ -32,7 +31,6 @@ pub(super) struct Forwarded {
     pub(super) evicts: bool,
 }
 
-/// The system message of every request.
 pub(super) const SYSTEM: &str = "You are a helpful assistant. Answer as well as you can from what was said so far.";
 
 const ASIDE: &str = "I will come back to that.";
@@ -41,30 +39,30 @@ const ASIDE: &str = "I will come back to that.";
 /// it was said, and what is measured does not wait for the reader.
 pub(super) async fn play(
     options: &PriceOptions,
-    settings: &[(String, String)],
-    chat: &Chat,
+    chat: &Conversation,
     messages: &mut Messages,
 ) -> Result<Played, BenchError> {
     let key = format!("prices-{}", chat.name);
     let history = History::of_one(&chat.name, &key, said(chat));
-    let stage = history.play(&options.play.cache, options.budget, &[], settings).await?;
+    let stage = history.play(&options.play.cache, options.budget, &TOLD, &options.play.settings).await?;
     let mut client = stage.client(SYSTEM);
-    let steps = chat.rounds.len() + chat.questions.len();
-    let mut progress = Progress::begin(format!("playing {}", chat.name), steps);
+    let rounds = chat.turns.as_chunks::<2>().0;
+    let steps = rounds.len() + chat.questions.len();
+    let bar = bar(format!("playing {}", chat.name), steps);
     let mut played = Played::default();
-    for round in &chat.rounds {
+    for [user, assistant] in rounds {
         stage.proxy.everything_read().await;
-        stage.upstream.say_next(&round.assistant);
-        let answer = client.say(&stage.proxy, &round.user).await;
+        stage.upstream.say_next(&assistant.text);
+        let answer = client.say(&stage.proxy, &user.text).await;
         played.rounds.push(forwarded(&stage, &client, &answer, messages).await?);
-        progress.advance(1);
+        bar.inc(1);
     }
     stage.proxy.everything_read().await;
     for question in &chat.questions {
         stage.upstream.say_next(ASIDE);
         let answer = client.say_aside(&stage.proxy, &question.text).await;
         played.questions.push(forwarded(&stage, &client, &answer, messages).await?);
-        progress.advance(1);
+        bar.inc(1);
     }
     stage.end().await;
     Ok(played)
@@ -82,9 +80,8 @@ async fn forwarded(
     Ok(Forwarded { prompt, outcome: answer.outcome().to_owned(), evicts })
 }
 
-/// The rounds as messages with their times.
-fn said(chat: &Chat) -> Vec<Value> {
-    let round =
-        |round: &Round| [message("user", &round.user, round.time), message("assistant", &round.assistant, round.time)];
-    chat.rounds.iter().flat_map(round).collect()
+/// The messages, each with the time at which its round began.
+fn said(chat: &Conversation) -> Vec<Value> {
+    let rounds = chat.turns.as_chunks::<2>().0.iter();
+    rounds.flat_map(|round| round.each_ref().map(|turn| message(turn.role, &turn.text, round[0].time))).collect()
 }

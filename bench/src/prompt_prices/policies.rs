@@ -17,11 +17,9 @@ pub(super) enum Policy {
     SystemMemory,
     /// All but the last two rounds are shortened anew for each request.
     Recompressed,
-    /// The product.
     Mainpoint,
 }
 
-/// What a client sends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) system: &'a Arc<Message>,
@@ -35,23 +33,13 @@ impl Policy {
     pub(super) const ALL: [Self; 5] =
         [Self::Untouched, Self::SlidingWindow, Self::SystemMemory, Self::Recompressed, Self::Mainpoint];
 
-    /// Its name in result files.
     pub(super) fn name(self) -> &'static str {
-        self.names().0
-    }
-
-    /// What tables call it.
-    pub(super) fn title(self) -> &'static str {
-        self.names().1
-    }
-
-    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Untouched => ("untouched", "untouched"),
-            Self::SlidingWindow => ("sliding-window", "sliding window"),
-            Self::SystemMemory => ("memory-in-system", "memory in the system prompt"),
-            Self::Recompressed => ("recompressed", "recompressed every turn"),
-            Self::Mainpoint => ("mainpoint", "mainpoint"),
+            Self::Untouched => "untouched",
+            Self::SlidingWindow => "sliding-window",
+            Self::SystemMemory => "memory-in-system",
+            Self::Recompressed => "recompressed",
+            Self::Mainpoint => "mainpoint",
         }
     }
 }

@@ -5,18 +5,6 @@
 use super::message::{Prompt, shared_tokens, tokens};
 use crate::stats::as_float;
 
-/// Prices of a prompt's tokens, in any unit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Prices {
-    /// A token of a prompt that is too short to be cached.
-    pub(super) input: f64,
-    /// A token that is read from the cache.
-    pub(super) cache_read: f64,
-    /// A token that is written to the cache.
-    pub(super) cache_write: f64,
-}
-
-/// The tokens of one prompt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Charge {
     pub(super) tokens: usize,
@@ -32,6 +20,10 @@ pub(super) struct PromptCache {
     earlier: Vec<Prompt>,
 }
 
+/// What a token costs that is read from the cache, at OpenAI; to write it costs nothing extra there.
+pub(super) const CACHE_READ: f64 = 0.1;
+/// The same as the proxy is told it.
+pub(super) const TOLD: [(&str, &str); 2] = [("prices.cache_read", "0.1"), ("prices.cache_write", "1.0")];
 /// Shorter prompts are not cached.
 const MINIMUM: usize = 1024;
 /// The cache holds whole steps of a prompt.
@@ -42,13 +34,10 @@ pub(super) fn cacheable(tokens: usize) -> usize {
     if tokens < MINIMUM { 0 } else { tokens / STEP * STEP }
 }
 
-impl Prices {
-    pub(super) fn of(&self, charge: Charge) -> f64 {
-        let rest = as_float(charge.tokens.saturating_sub(charge.cached));
-        if charge.tokens < MINIMUM {
-            return rest * self.input;
-        }
-        as_float(charge.cached) * self.cache_read + rest * self.cache_write
+impl Charge {
+    /// What it costs, where a token that is not read from the cache costs 1.
+    pub(super) fn price(self) -> f64 {
+        as_float(self.tokens.saturating_sub(self.cached)) + as_float(self.cached) * CACHE_READ
     }
 }
 
@@ -101,11 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn short_prompts_cost_input_and_long_ones_reads_and_writes() {
-        let prices = Prices { input: 2.0, cache_read: 0.5, cache_write: 3.0 };
-        let charge = |tokens, cached| Charge { tokens, cached };
-        assert!((prices.of(charge(1023, 0)) - 2046.0).abs() < 1e-9);
-        assert!((prices.of(charge(1500, 0)) - 4500.0).abs() < 1e-9);
-        assert!((prices.of(charge(1500, 1408)) - (704.0 + 276.0)).abs() < 1e-9);
+    fn what_comes_from_the_cache_costs_what_the_proxy_is_told() {
+        let price = |tokens, cached| Charge { tokens, cached }.price();
+        assert!((price(1023, 0) - 1023.0).abs() < 1e-9);
+        assert!((price(1500, 1408) - (140.8 + 92.0)).abs() < 1e-9);
+        assert_eq!(TOLD[0].1, CACHE_READ.to_string());
     }
 }

@@ -3,34 +3,29 @@
 //! It must not know how anything was measured.
 
 use super::policies::Policy;
-use super::pricing::{Charge, Prices};
+use super::pricing::{CACHE_READ, Charge};
 use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, Point, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find};
+use crate::report::{Axis, Chart, Report, Row, Series, find, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
 struct Sample<'a> {
     results: &'a [ChatResult],
-    prices: Prices,
     chats: Resamples,
     questions: Resamples,
 }
 
 const SEED: u64 = 20_261_123;
 const RATIO: &str = "price_ratio_to_untouched";
-const BETWEEN: &str = "Over the requests whose receipts say that nothing was evicted, from each chat's second on. Of append-only: \
-    cached tokens beside those that a prompt of that size has cached if it is only appended to. Share: cached tokens of all prompt \
-    tokens.";
+const EVIDENCE: &str = "evidence";
 
 impl<'a> Sample<'a> {
-    /// The results at these prices.
-    fn of(results: &'a [ChatResult], prices: Prices) -> Self {
+    fn of(results: &'a [ChatResult]) -> Self {
         let evidence = |result: &ChatResult| result.policy(Policy::Mainpoint).evidence.len();
         Self {
             results,
-            prices,
             chats: Resamples::draw(results.len(), RESAMPLES, SEED),
             questions: Resamples::draw(results.iter().map(evidence).sum(), RESAMPLES, SEED),
         }
@@ -48,13 +43,15 @@ impl<'a> Sample<'a> {
             let totals = self.each(|result| result.policy(policy).total());
             let of_totals = |part: fn(&Charge) -> usize| totals.iter().map(part).map(as_float).collect::<Vec<f64>>();
             let (tokens, cached) = (of_totals(|total| total.tokens), of_totals(|total| total.cached));
-            let evidence = self.evidence(policy);
+            let evidence = self.results.iter().flat_map(|result| &result.policy(policy).evidence);
+            let evidence: Vec<f64> = evidence.copied().collect();
             rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
-            rows.push(row(RATIO, policy, self.chats.ratio(&prices, &self.prices_of(Policy::Untouched))));
+            let ratio = self.chats.ratio(&prices, &self.prices_of(Policy::Untouched));
+            rows.push(row(RATIO, policy, ratio));
             rows.push(row("cached_share", policy, self.chats.ratio(&cached, &tokens)));
             rows.push(row("prompt_tokens", policy, tokens.iter().sum::<f64>().into()));
             let figure = self.questions.interval(&evidence);
-            rows.push(row("evidence", policy, figure).over(evidence.len()));
+            rows.push(row(EVIDENCE, policy, figure).over(evidence.len()));
         }
         let own = Policy::Mainpoint;
         let sums = self.each(ChatResult::between_evictions);
@@ -73,15 +70,9 @@ impl<'a> Sample<'a> {
         rows
     }
 
-    fn evidence(&self, policy: Policy) -> Vec<f64> {
-        let evidence = self.results.iter().flat_map(|result| &result.policy(policy).evidence);
-        evidence.copied().collect()
-    }
-
     /// The price of all rounds, chat by chat.
     fn prices_of(&self, policy: Policy) -> Vec<f64> {
-        let charges = |result: &'a ChatResult| result.policy(policy).charges.iter();
-        self.each(|result| charges(result).map(|charge| self.prices.of(*charge)).sum())
+        self.each(|result| result.policy(policy).charges.iter().map(|charge| charge.price()).sum())
     }
 
     fn each<T>(&self, value: impl Fn(&'a ChatResult) -> T) -> Vec<T> {
@@ -89,115 +80,75 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Prints the tables, and writes tables, rows and picture.
-pub(super) fn publish(options: &PriceOptions, points: &[Point]) -> Result<(), BenchError> {
+pub(super) fn publish(points: &[Point]) -> Result<(), BenchError> {
     let title = "What a conversation costs with prompt caching";
-    let Some(last) = points.last() else { return Ok(()) };
-    let mut report = report(options, &last.results);
+    let Some(Point { options, results }) = points.last() else { return Ok(()) };
+    let mut report = report(options, results);
     if options.curve.is_some() {
-        add_curve(&mut report, options, points);
+        add_curve(&mut report, points, &bench_name(options));
     }
     report.publish(&options.play.out, "prices", title, "prompt-cache.jsonl")
 }
 
-/// Price and evidence of each point, as rows, a table and a picture.
-fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
-    let (prices, bench) = (options.prices.listed(), format!("{}-curve", bench_name(options)));
-    let mut lines = Vec::new();
-    for point in points {
-        let arm = point.setting.clone().unwrap_or_default();
-        let rows = Sample::of(&point.results, prices).rows(&bench, "");
-        let own = rows.into_iter().filter(|row| row.arm == Policy::Mainpoint.name());
-        let own = own.filter(|row| [RATIO, "evidence"].contains(&row.metric.as_str()));
-        report.rows.extend(own.map(|row| Row { arm: arm.clone(), ..row }));
-        lines.push(Line::new([arm.clone()], &bench, &arm));
+/// Price and evidence of each point of the curve, as rows, a table and a picture with the other policies.
+fn add_curve(report: &mut Report, points: &[Point], name: &str) {
+    let (own, bench) = (Policy::Mainpoint.name(), format!("{name}-curve"));
+    for Point { options, results } in points {
+        let value = options.play.settings.last();
+        let arm = value.map_or_else(String::new, |(key, value)| format!("{key} = {value}"));
+        let mut rows = Sample::of(results).rows(&bench, "");
+        rows.retain(|row| row.arm == own && [RATIO, EVIDENCE].contains(&row.metric.as_str()));
+        report.rows.extend(rows.into_iter().map(|row| Row { arm: arm.clone(), ..row }));
     }
-    let columns = [
-        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
-        column("evidence", "evidence", 3).with_bounds("95 % interval"),
-    ];
-    report.tabulate("Evidence against price", "", &["setting"], &lines, &columns);
-    report.charts.push(vec![curve(report, &bench, points)]);
-}
-
-fn curve(report: &Report, bench: &str, points: &[Point]) -> Chart {
-    let value = |bench: &str, metric: &str, arm: &str| find(&report.rows, bench, metric, arm).map(|row| row.value);
-    let place = |bench: &str, arm: &str| Some((value(bench, RATIO, arm)?, value(bench, "evidence", arm)?));
-    let base = bench.strip_suffix("-curve").unwrap_or(bench);
-    let settings = points.iter().filter_map(|point| place(bench, point.setting.as_deref()?));
-    let own = Series { name: "mainpoint".to_owned(), points: settings.collect() };
-    let others = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Mainpoint);
-    let others = others.filter_map(|policy| {
-        Some(Series { name: policy.title().to_owned(), points: vec![place(base, policy.name())?] })
-    });
-    let series: Vec<Series> = others.chain([own]).collect();
-    let all = series.iter().flat_map(|series| &series.points).copied();
-    let (across, up): (Vec<f64>, Vec<f64>) = all.unzip();
-    Chart {
+    report.tabulate("Evidence against price", "", |row| row.bench == bench);
+    let place = |ratio: &Row| Some((ratio.value, find(&report.rows, &ratio.bench, EVIDENCE, &ratio.arm)?.value));
+    let places = |bench: &str, takes: &dyn Fn(&Row) -> bool| {
+        let ratios = report.rows.iter().filter(|row| row.bench == bench && row.metric == RATIO && takes(row));
+        ratios.filter_map(place).collect()
+    };
+    let others = Policy::ALL.iter().map(|policy| policy.name()).filter(|policy| *policy != own);
+    let others = others.map(|other| Series { name: other.to_owned(), points: places(name, &|row| row.arm == other) });
+    let curve = Series { name: own.to_owned(), points: places(&bench, &|_| true) };
+    let series: Vec<Series> = others.chain([curve]).collect();
+    let (prices, evidence) = values(&series);
+    report.charts.push(vec![Chart {
         title: "Evidence in the prompt against price".to_owned(),
-        across: Axis::linear("price, untouched prompts = 1", &across),
-        up: Axis::linear("evidence", &up),
+        across: Axis::linear("price, untouched prompts = 1", &prices),
+        up: Axis::linear(EVIDENCE, &evidence),
         series,
-    }
+    }]);
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
-    let (prices, bench) = (options.prices.listed(), bench_name(options));
+    let bench = bench_name(options);
     let mut report = Report::default();
-    report.rows = Sample::of(results, prices).rows(&bench, "");
     report.charts.extend(results.first().map(|result| vec![chart(result)]));
-    let mut sections = vec![(heading(options), method(prices), String::new(), results)];
-    for result in results {
-        let (heading, suffix) = (format!("Chat {}", result.name), format!("/{}", result.name));
-        let one = std::slice::from_ref(result);
-        report.rows.extend(Sample::of(one, prices).rows(&bench, &suffix));
-        sections.push((heading, String::new(), suffix, one));
-    }
-    let columns = [
-        column("price", "price", 0),
-        column("of untouched", RATIO, 3).with_bounds("95 % interval"),
-        column("cached", "cached_share", 3),
-        column("prompt tokens", "prompt_tokens", 0),
-        column("epochs", "epochs", 0),
-        column("evidence", "evidence", 3).with_bounds("95 % interval"),
-    ];
-    let line = |policy: Policy| Line::new([policy.title()], &bench, policy.name());
-    for (at, (heading, method, suffix, results)) in sections.into_iter().enumerate() {
-        let lines = Policy::ALL.map(|policy| line(policy).around("", &suffix));
-        let note = format!("{method}{}", outcomes(results));
-        report.tabulate(heading, note, &["policy"], &lines, &columns);
-        if at == 0 {
-            let columns = [
-                column("of append-only", "cached_share_ratio_between_epochs", 3).with_bounds("95 % interval"),
-                column("share", "cached_share_between_epochs", 3).with_bounds("95 % interval"),
-            ];
-            let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
-            report.tabulate("Between two evictions", BETWEEN, &["policy"], &lines, &columns);
-        }
+    let all = (heading(options), method(), String::new(), results);
+    let each = results.iter().map(|result| {
+        (format!("Chat {}", result.name), String::new(), format!("/{}", result.name), std::slice::from_ref(result))
+    });
+    for (heading, method, suffix, results) in std::iter::once(all).chain(each) {
+        let rows = Sample::of(results).rows(&bench, &suffix);
+        report.add(heading, format!("{method}{}", outcomes(results)), table_of(&rows));
+        report.rows.extend(rows);
     }
     report
 }
 
 fn heading(options: &PriceOptions) -> String {
     let settings = options.play.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
-    let rounds = options.rounds.map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
-    format!(
-        "Chats {}{rounds}, budget {} tokens{}",
-        options.chats.join(" + "),
-        options.budget,
-        settings.collect::<String>()
-    )
+    format!("Chats {}, budget {} tokens{}", options.chats.join(" + "), options.budget, settings.collect::<String>())
 }
 
-fn method(prices: Prices) -> String {
-    let Prices { input, cache_read, cache_write } = prices;
+fn method() -> String {
     format!(
-        "Price: each prompt's tokens (o200k_base) at {cache_read} where the longest beginning that it shares with \
-         any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at {cache_write} \
-         elsewhere; prompts under 1,024 tokens at {input}. Cached: the share of all prompt tokens. Evidence: after \
-         the last round each question that names messages of the chat is asked; a message counts as present when \
-         one message or memory line of the prompt holds at least half of its content words \
-         (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Intervals: \
+        "Price: each prompt's tokens (o200k_base) at {CACHE_READ} where the longest beginning that it shares with \
+         any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at 1 elsewhere. \
+         Cached share: of all prompt tokens. Evidence: after the last round each question that names messages of the chat \
+         is asked; a message counts as present when one message or memory line of the prompt holds at least half of its \
+         content words (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Between \
+         epochs: over the requests whose receipts say that nothing was evicted, from each chat's second on; their ratio is \
+         that of cached tokens to those that a prompt of that size has cached if it is only appended to. Intervals: \
          bootstrap over chats, for evidence over questions, {RESAMPLES} resamples, seed {SEED}. All prompts but \
          mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded, on a store that had \
          read the conversation. "
@@ -221,10 +172,9 @@ fn chart(result: &ChatResult) -> Chart {
     let series = Policy::ALL.map(|policy| {
         let charges = result.policy(policy).charges.iter().enumerate();
         let points = charges.map(|(round, charge)| (as_float(round + 1), as_float(charge.tokens)));
-        Series { name: policy.title().to_owned(), points: points.collect() }
+        Series { name: policy.name().to_owned(), points: points.collect() }
     });
-    let points = series.iter().flat_map(|series| &series.points).copied();
-    let (rounds, tokens): (Vec<f64>, Vec<f64>) = points.unzip();
+    let (rounds, tokens) = values(&series);
     Chart {
         title: format!("Forwarded prompt by round, chat {}", result.name),
         across: Axis::linear("round", &rounds),
@@ -233,61 +183,47 @@ fn chart(result: &ChatResult) -> Chart {
     }
 }
 
+/// Where everything lies on the lower and on the left axis.
+fn values(series: &[Series]) -> (Vec<f64>, Vec<f64>) {
+    series.iter().flat_map(|series| series.points.iter().copied()).unzip()
+}
+
 /// Results of other conversations never pass for those of the report.
 fn bench_name(options: &PriceOptions) -> String {
-    let rounds = options.rounds.map_or_else(String::new, |rounds| format!("-first-{rounds}"));
     if options.chats == CHATS {
-        format!("prompt-cache-beam{rounds}")
+        "prompt-cache-beam".to_owned()
     } else {
-        format!("prompt-cache-{}{rounds}", options.chats.join("+"))
+        format!("prompt-cache-{}", options.chats.join("+"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::super::results::tests::result;
     use super::*;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        options: PriceOptions,
-    }
-
-    fn options(arguments: &[&str]) -> PriceOptions {
-        let arguments = ["prices"].iter().chain(arguments);
-        Program::try_parse_from(arguments).unwrap().options
-    }
+    use crate::filled::tests::parsed as options;
 
     #[test]
     fn other_conversations_have_another_name_in_the_results() {
         assert_eq!(bench_name(&options(&[])), "prompt-cache-beam");
-        assert_eq!(bench_name(&options(&["--rounds", "20"])), "prompt-cache-beam-first-20");
-        let some = options(&["--rounds", "20", "--chats", "1,4", "--budget", "8000", "--set", "memory.low_water=0.4"]);
-        assert_eq!(bench_name(&some), "prompt-cache-1+4-first-20");
-        assert_eq!(heading(&some), "Chats 1 + 4, first 20 rounds, budget 8000 tokens, memory.low_water = 0.4");
-    }
-
-    #[test]
-    fn the_proxy_is_told_the_prices() {
-        let told = options(&["--prices", "anthropic"]).price_settings();
-        assert_eq!(told.map(|(_, value)| value), ["0.1", "1.25"]);
+        let some = options(&["--chats", "1,4", "--budget", "8000", "--set", "memory.low_water=0.4"]);
+        assert_eq!(bench_name(&some), "prompt-cache-1+4");
+        assert_eq!(heading(&some), "Chats 1 + 4, budget 8000 tokens, memory.low_water = 0.4");
     }
 
     #[test]
     fn a_curve_has_a_point_for_each_setting_with_its_own_price_and_evidence() {
-        let options = options(&["--curve", "memory.memory_share=0.1,0.3"]);
-        let names: Vec<Option<String>> = options.variants().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["0.1", "0.3"].map(|value| Some(format!("memory.memory_share = {value}"))));
-        let points: Vec<Point> = names.into_iter().map(|setting| Point { setting, results: vec![result()] }).collect();
-        let mut report = report(&options, &points[1].results);
-        add_curve(&mut report, &options, &points);
-        let row = |arm: &str| find(&report.rows, "prompt-cache-beam-curve", "evidence", arm).map(|row| row.value);
-        assert_eq!(row("memory.memory_share = 0.1"), Some(1.0));
-        let line = report.charts[1][0].series.last().unwrap();
-        assert_eq!((line.name.as_str(), line.points.len()), ("mainpoint", 2));
+        let variants = options::<PriceOptions>(&["--curve", "memory.memory_share=0.1,0.3"]).variants();
+        let points: Vec<Point> =
+            variants.into_iter().map(|options| Point { options, results: vec![result()] }).collect();
+        let mut report = report(&points[1].options, &points[1].results);
+        add_curve(&mut report, &points, "prompt-cache-beam");
+        let row = |arm: &str| find(&report.rows, "prompt-cache-beam-curve", EVIDENCE, arm).map(|row| row.value);
+        let arms = ["memory.memory_share = 0.1", "memory.memory_share = 0.3"];
+        assert_eq!(arms.map(row), [Some(1.0), Some(1.0)]);
+        let series = report.charts[1][0].series.iter().map(|line| (line.name.as_str(), line.points.len()));
+        assert_eq!(series.clone().next_back(), Some(("mainpoint", 2)));
+        assert!(series.take(4).all(|(_, points)| points == 1));
     }
 
     #[test]
@@ -311,7 +247,7 @@ mod tests {
     #[test]
     fn the_picture_has_a_line_for_each_policy() {
         let svg = crate::report::draw(&[vec![chart(&result())]]).unwrap();
-        assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.title())));
+        assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.name())));
         assert!(svg.matches("<polyline").count() >= Policy::ALL.len(), "{svg}");
     }
 }

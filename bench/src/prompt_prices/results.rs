@@ -6,28 +6,24 @@ use std::sync::Arc;
 
 use mainpoint_tests::prompt::{BLOCK_END, BLOCK_START, parts};
 
-use super::conversation::Chat;
 use super::evidence::Offered;
 use super::message::{Message, Messages, Prompt, Role};
 use super::play::{Forwarded, Played, SYSTEM};
 use super::policies::{Policy, Request};
 use super::pricing::{Charge, PromptCache, cacheable};
+use crate::data::Conversation;
 
-/// The figures of one conversation.
 #[derive(Debug, Clone)]
 pub(super) struct ChatResult {
     pub(super) name: String,
     /// Each policy's figures, in the order of [`Policy::ALL`].
     pub(super) policies: Vec<PolicyResult>,
-    /// Which of mainpoint's requests evicted turns.
     pub(super) evicts: Vec<bool>,
-    /// How many of mainpoint's requests were rewritten.
     pub(super) rewritten: usize,
     /// How many of mainpoint's requests went through untouched since something failed.
     pub(super) failed_open: usize,
 }
 
-/// The figures of one policy in one conversation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PolicyResult {
     /// What each round's prompt had and what came from the cache.
@@ -39,7 +35,6 @@ pub(super) struct PolicyResult {
 /// Token sums over the requests that evicted nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BetweenEvictions {
-    /// Tokens that came from the cache.
     pub(super) cached: usize,
     /// Tokens that would have come from the cache had every prompt only been appended to.
     pub(super) append_only: usize,
@@ -50,7 +45,7 @@ pub(super) struct BetweenEvictions {
 
 impl ChatResult {
     /// Prices what was played and makes the other policies' prompts for the same conversation.
-    pub(super) fn new(chat: &Chat, played: &Played, budget: usize, messages: &mut Messages) -> Self {
+    pub(super) fn new(chat: &Conversation, played: &Played, budget: usize, messages: &mut Messages) -> Self {
         let count = |wanted: &str| played.rounds.iter().filter(|round| round.outcome == wanted).count();
         let (rewritten, failed_open) = (count("rewritten"), count("failed-open"));
         let evicts = played.rounds.iter().map(|round| round.evicts).collect();
@@ -97,22 +92,29 @@ fn plus(left: Charge, right: Charge) -> Charge {
 }
 
 /// Every round and every question under one policy.
-fn replay(policy: Policy, chat: &Chat, played: &Played, budget: usize, messages: &mut Messages) -> PolicyResult {
+fn replay(
+    policy: Policy,
+    chat: &Conversation,
+    played: &Played,
+    budget: usize,
+    messages: &mut Messages,
+) -> PolicyResult {
     let system = messages.make(Role::System, SYSTEM);
     let mut turns: Vec<Arc<Message>> = Vec::new();
     let mut cache = PromptCache::default();
     let mut result = PolicyResult::default();
-    for (round, forwarded) in chat.rounds.iter().zip(&played.rounds) {
-        let asked = messages.make(Role::User, &round.user);
+    for ([user, assistant], forwarded) in chat.turns.as_chunks::<2>().0.iter().zip(&played.rounds) {
+        let asked = messages.make(Role::User, &user.text);
         let request = Request { system: &system, turns: &turns, asked: &asked };
         result.charges.push(cache.charge(prompt(policy, request, forwarded, budget, messages)));
-        turns.extend([asked, messages.make(Role::Assistant, &round.assistant)]);
+        turns.extend([asked, messages.make(Role::Assistant, &assistant.text)]);
     }
     for (question, forwarded) in chat.questions.iter().zip(&played.questions) {
         let asked = messages.make(Role::User, &question.text);
         let request = Request { system: &system, turns: &turns, asked: &asked };
         let prompt = prompt(policy, request, forwarded, budget, messages);
-        result.evidence.push(Offered::by(&prompt).share(question));
+        let evidence: Vec<&str> = question.evidence.iter().map(|turn| chat.turns[*turn].text.as_str()).collect();
+        result.evidence.push(Offered::by(&prompt).share(&evidence));
     }
     result
 }
@@ -139,20 +141,17 @@ fn prompt(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::conversation::{JudgedQuestion, Round};
     use super::*;
+    use crate::data::Question;
+    use crate::data::tests::{conversation, question};
 
     /// Two rounds; mainpoint forwards the second with a memory block and evicts there.
     pub(in crate::prompt_prices) fn result() -> ChatResult {
-        let round = |user: &str| Round { user: user.to_owned(), assistant: "fine ".repeat(1500), ..Round::default() };
-        let chat = Chat {
-            name: "some".to_owned(),
-            rounds: vec![round("the ferry is at noon"), round("more"), round("still more")],
-            questions: vec![JudgedQuestion {
-                text: "when?".to_owned(),
-                evidence: vec!["the ferry is at noon".to_owned()],
-            }],
-        };
+        let long = "fine ".repeat(1500);
+        let said =
+            ["the ferry is at noon", "more", "still more"].map(|user| [("user", user), ("assistant", long.as_str())]);
+        let mut chat = conversation("some", said.as_flattened());
+        chat.questions = vec![Question { text: "when?".to_owned(), ..question(&[0]) }];
         let mut messages = Messages::new();
         let block = "<mainpoint-memory>\nx\n[22 November 2026] user: the ferry is at noon\n</mainpoint-memory>";
         let mut forwarded = |said: &[&str], evicts: bool| Forwarded {
@@ -160,7 +159,6 @@ pub(super) mod tests {
             outcome: if evicts { "rewritten" } else { "passthrough" }.to_owned(),
             evicts,
         };
-        let long = "fine ".repeat(1500);
         let played = Played {
             rounds: vec![
                 forwarded(&["the ferry is at noon"], false),

@@ -10,19 +10,16 @@ use tokio::task::JoinHandle;
 
 use super::texts::{as_read, beginning};
 use crate::data::Conversation;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::{BenchError, Failing};
 
 /// Milliseconds of each question of one kind, round by round.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// What tables call them.
-    pub(super) name: String,
     /// What result files call them.
     pub(super) bench: String,
     /// What was done beside.
     pub(super) arm: &'static str,
-    /// One list for each round.
     pub(super) rounds: Vec<Vec<f64>>,
 }
 
@@ -53,15 +50,14 @@ pub(super) async fn time(
     let questions = conversations.iter().flat_map(|conversation| &conversation.questions);
     let questions: Vec<&str> = questions.map(|question| question.text.as_str()).collect();
     let mut real = questions.iter().copied().cycle();
-    let mut idle = Asked::new("as they are, idle", "question", "idle");
-    let mut busy = Asked::new("as they are, during a bulk read", "question", "during-bulk-read");
+    let mut idle = Asked::new("question", "idle");
+    let mut busy = Asked::new("question", "during-bulk-read");
     let mut cut = Vec::with_capacity(LENGTHS.len());
     for length in LENGTHS {
-        let asked = Asked::new(format!("of {length} tokens, idle"), format!("question-{length}"), "idle");
+        let asked = Asked::new(format!("question-{length}"), "idle");
         cut.push((of_length(engine, &turns, length)?, asked));
     }
-    let mut progress = Progress::begin("questions", rounds + 1);
-    for round in 0..=rounds {
+    for round in over("questions", 0..rounds + 1) {
         let counts = round > 0;
         idle.add(ask(engine, &mut real).await?, counts);
         for (texts, asked) in &mut cut {
@@ -71,7 +67,6 @@ pub(super) async fn time(
         let found = ask(engine, &mut real).await;
         load.end(engine).await?;
         busy.add(found?, counts);
-        progress.advance(1);
     }
     Ok([idle, busy].into_iter().chain(cut.into_iter().map(|(_, asked)| asked)).collect())
 }
@@ -87,9 +82,8 @@ fn of_length(engine: &Engine, turns: &[TurnText], length: usize) -> Result<Vec<S
 }
 
 impl Asked {
-    /// Nothing yet.
-    pub(super) fn new(name: impl Into<String>, bench: impl Into<String>, arm: &'static str) -> Self {
-        Self { name: name.into(), bench: bench.into(), arm, rounds: Vec::new() }
+    pub(super) fn new(bench: impl Into<String>, arm: &'static str) -> Self {
+        Self { bench: bench.into(), arm, rounds: Vec::new() }
     }
 
     fn add(&mut self, round: Vec<f64>, counts: bool) {
@@ -140,7 +134,6 @@ async fn read_on(engine: Engine, turns: Arc<[TurnText]>) -> Option<EngineError> 
     None
 }
 
-/// Milliseconds that each of the next questions took.
 async fn ask<'a>(engine: &Engine, questions: impl Iterator<Item = &'a str>) -> Result<Vec<f64>, BenchError> {
     let mut milliseconds = Vec::with_capacity(QUESTIONS);
     for question in questions.take(QUESTIONS) {

@@ -9,7 +9,6 @@ use mainpoint_engine::{Engine, TurnText};
 use crate::data::{self, Conversation, Turn};
 use crate::{BenchError, Failing};
 
-/// One text in the ways in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
     /// Turn by turn, and as a single turn of the first speaker.
@@ -18,12 +17,9 @@ pub(super) struct Text {
     pub(super) tokens: usize,
 }
 
-/// How a text is given to the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Way {
-    /// Its arm in result files.
     pub(super) arm: &'static str,
-    pub(super) title: &'static str,
     pub(super) turns: Vec<TurnText>,
 }
 
@@ -61,10 +57,7 @@ impl Text {
             kept.push(turn);
         }
         let one = joined(&kept).into_iter().collect();
-        let ways = [
-            Way { arm: "mainpoint", title: "turn by turn", turns: kept },
-            Way { arm: "mainpoint-one-turn", title: "as one turn", turns: one },
-        ];
+        let ways = [Way { arm: "mainpoint", turns: kept }, Way { arm: "mainpoint-one-turn", turns: one }];
         Ok(Self { ways, tokens: tokens - room })
     }
 }

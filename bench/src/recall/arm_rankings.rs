@@ -15,16 +15,10 @@ use crate::ranking::{best_cosines, by_score, completed, fused};
 /// An arm's rankings of all turns, best first; several for random choices.
 pub(super) type Ranked = (&'static str, Vec<Vec<usize>>);
 
-/// Every arm's rankings for one question of a conversation; none for a question that there is not.
 pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> {
-    let (Some(asked), Some(found), Some(candidates), Some(question)) = (
-        material.asked.get(question),
-        material.found.get(question),
-        material.candidates.get(question),
-        material.conversation.questions.get(question),
-    ) else {
-        return Vec::new();
-    };
+    let (asked, found, candidates) =
+        (&material.asked[question], &material.found[question], &material.candidates[question]);
+    let question = &material.conversation.questions[question];
     let shipped = Shipped { conversation: material.conversation, question };
     let count = material.conversation.turns.len();
     let coded = material.coded.iter().map(|coded| {
@@ -40,7 +34,6 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
         ("bm25", found.by_words.clone()),
         ("rrf-bm25-mean", fused(&[&found.by_words, &found.by_vector], count)),
         ("maxsim", by_max_sim(&asked.codes, codes)),
-        ("relevance-without-newer", turns_of(&candidates.turns, &by_chance(&candidates.candidates))),
         ("full-pipeline", shipped.ranking(candidates)),
     ];
     let without = WITHOUT.map(|(arm, lose)| (arm, shipped.without(candidates, lose)));
@@ -87,8 +80,7 @@ impl Shipped<'_> {
             .iter()
             .map(|(turn, text, chance)| DatedTurn { role: turn.role, text, time: turn.time, chance: *chance })
             .collect();
-        let asked = self.conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
-        let order = newest_first(&newer(&self.question.text, asked, &dated));
+        let order = newest_first(&newer(&self.question.text, self.conversation.end(), &dated));
         let recalled = order.iter().filter_map(|place| recalled.get(*place));
         recalled.chain(others).copied().collect()
     }

@@ -1,11 +1,8 @@
 //! The arms of the comparison. It must not know how turns are read, stored or ranked.
 
-/// One way of searching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arm {
-    /// Its name in result files.
     pub(super) name: &'static str,
-    /// What it does, for tables.
     pub(super) title: &'static str,
     /// What it has to find in the store besides the text.
     pub(super) stored: &'static [Part],
@@ -16,19 +13,14 @@ pub(super) struct Arm {
 /// Something stored of every turn for searches to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// A vector of the turn's first passage.
     FirstVector,
     /// A vector of each of its passages.
     Vectors,
-    /// Its words in the full-text index.
     TextIndex,
     /// The codes of the main point's tokens.
     Codes,
-    /// The codes of all content tokens.
     AllCodes,
-    /// The codes of half of them.
     HalfOfCodes,
-    /// The codes of a quarter of them.
     QuarterOfCodes,
 }
 
@@ -39,9 +31,7 @@ pub(super) enum By {
     Coverage,
     /// The attention that a token receives × how rare it is.
     AttentionAndRarity,
-    /// The attention alone.
     Attention,
-    /// How rare it is alone.
     Rarity,
     /// Chance: one choice for each of [`SEEDS`].
     Chance,
@@ -58,7 +48,6 @@ pub(super) struct Choice {
 /// What random choices begin with.
 pub(super) const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
-/// All arms, in the order of the tables.
 pub(super) const ARMS: &[Arm] = &[
     arm("first-passage", "mean vector of the first passage", FIRST),
     arm("mean", "mean vector, best passage (shipped, from the store)", VECTORS),
@@ -82,15 +71,12 @@ pub(super) const ARMS: &[Arm] = &[
     arm("relevance-without-neighbours", "shipped, without the turns beside", EVERYTHING),
     arm("relevance-without-dates", "shipped, without named times", EVERYTHING),
     arm("relevance-without-speaker", "shipped, without who speaks", EVERYTHING),
-    arm("relevance-without-newer", "shipped, without newer facts first", EVERYTHING),
     arm("full-pipeline", "what the product recalls, by relevance (shipped)", EVERYTHING),
 ];
 
-/// The arms that summaries show.
 pub(super) const MAIN_ARMS: [&str; 7] =
     ["first-passage", "mean", "bm25", "rrf-bm25-mean", "maxsim-all", "maxsim", "full-pipeline"];
 
-/// The arms that languages are compared by.
 pub(super) const LANGUAGE_ARMS: [&str; 4] = ["mean", "bm25", "maxsim", "full-pipeline"];
 
 const FIRST: &[Part] = &[Part::FirstVector];
@@ -99,18 +85,15 @@ const VECTORS_AND_WORDS: &[Part] = &[Part::Vectors, Part::TextIndex];
 const EVERYTHING: &[Part] = &[Part::Vectors, Part::TextIndex, Part::Codes];
 
 const fn arm(name: &'static str, title: &'static str, stored: &'static [Part]) -> Arm {
-    let choice = None;
-    Arm { name, title, stored, choice }
+    Arm { name, title, stored, choice: None }
 }
 
 const fn half(name: &'static str, title: &'static str, by: By) -> Arm {
-    let choice = Some(Choice { percent: 50, by });
-    Arm { choice, ..arm(name, title, &[Part::HalfOfCodes]) }
+    Arm { choice: Some(Choice { percent: 50, by }), ..arm(name, title, &[Part::HalfOfCodes]) }
 }
 
 const fn quarter(name: &'static str, title: &'static str, by: By) -> Arm {
-    let choice = Some(Choice { percent: 25, by });
-    Arm { choice, ..arm(name, title, &[Part::QuarterOfCodes]) }
+    Arm { choice: Some(Choice { percent: 25, by }), ..arm(name, title, &[Part::QuarterOfCodes]) }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::material::Material;
 use super::scores::Results;
 use super::shelf::Shelf;
 use crate::BenchError;
-use crate::report::{Line, Row, Table, column, table_of};
+use crate::report::{Row, Table};
 use crate::stats::as_float;
 
 /// Bytes of everything that searches read, over all turns.
@@ -21,10 +21,8 @@ pub(super) struct Stored {
     parts: BTreeMap<Part, usize>,
 }
 
-/// What [`sizes_table`] shows.
-pub(super) const SIZES_NOTE: &str = "On disk after compaction, what the rows hold, and the reader's own time when it read (kept in \
-    the cache).";
-/// What [`table`] shows.
+pub(super) const SIZES_NOTE: &str =
+    "On disk after compaction, and the reader's own time when it read (kept in the cache).";
 pub(super) const NOTE: &str = "What each arm's search has to find in the store besides the text: vectors of 2 bytes a number, codes \
     of one bit a number, the text index as it lies on disk. Not counted: the text, its spans and identifiers, which every memory \
     needs, and the unused space that tables on disk have.";
@@ -33,32 +31,23 @@ pub(super) const BYTES: &str = "bytes_per_turn";
 /// Bytes of a number of a stored vector.
 const NUMBER: usize = 2;
 
-/// Bytes on disk of the whole store, of what its rows hold, and how fast they were read.
+/// Bytes on disk of the whole store, those of the texts, and how fast they were read.
 pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Table, BenchError> {
     let mut table = crate::report::table(["what", "figure", "a turn"]);
     let turns = turns_of(materials);
-    let mut add = |what: String, figure: usize| {
-        table.add_row([what, figure.to_string(), (figure / turns.max(1)).to_string()]);
-    };
-    let sizes = shelf.sizes()?;
-    add("bytes on disk, everything".to_owned(), sizes.values().sum());
-    for (name, bytes) in sizes {
-        add(format!("bytes on disk, {name}"), bytes);
-    }
-    add("bytes on disk, the text index in it".to_owned(), shelf.text_index()?);
     let texts = materials.iter().flat_map(|material| &material.conversation.turns);
-    add("bytes of texts".to_owned(), texts.map(|turn| turn.text.len()).sum());
-    let rows = |size: fn(&PassageReading) -> usize| passages(materials).map(size).sum::<usize>();
-    add("bytes of vectors".to_owned(), rows(vector_bytes));
-    add("bytes of spans".to_owned(), rows(|passage| passage.spans.len() * 12));
-    add("bytes of codes".to_owned(), rows(|passage| passage.codes.as_bytes().len()));
-    add("main points".to_owned(), passages(materials).count());
-    add("tokens with codes".to_owned(), rows(|passage| passage.codes.len()));
     let tokens: usize = materials.iter().flat_map(|material| &material.sizes).sum();
-    add("tokens read".to_owned(), tokens);
     let milliseconds: usize = materials.iter().map(|material| material.milliseconds).sum();
-    add("milliseconds of reading".to_owned(), milliseconds);
-    add("tokens a second".to_owned(), tokens * 1000 / milliseconds.max(1));
+    for (what, figure) in [
+        ("bytes on disk, everything", shelf.bytes()?),
+        ("bytes on disk, the text index in it", shelf.text_index()?),
+        ("bytes of texts", texts.map(|turn| turn.text.len()).sum()),
+        ("tokens read", tokens),
+        ("milliseconds of reading", milliseconds),
+        ("tokens a second", tokens * 1000 / milliseconds.max(1)),
+    ] {
+        table.add_row([what.to_owned(), figure.to_string(), (figure / turns.max(1)).to_string()]);
+    }
     Ok(table)
 }
 
@@ -95,12 +84,6 @@ impl Stored {
     }
 }
 
-/// What every measured arm needs.
-pub(super) fn table(rows: &[Row], bench: &str) -> Table {
-    let lines: Vec<Line> = ARMS.iter().map(|arm| Line::new([arm.title], bench, arm.name)).collect();
-    table_of(rows, &["arm"], &lines, &[column("bytes a turn", BYTES, 0)])
-}
-
 fn turns_of(materials: &[Material<'_>]) -> usize {
     materials.iter().map(|material| material.conversation.turns.len()).sum()
 }
@@ -129,6 +112,5 @@ mod tests {
         let values: Vec<(&str, f64)> = found.iter().map(|row| (row.arm.as_str(), row.value)).collect();
         assert_eq!(values, [("mean", 1536.0), ("bm25", 84.0), ("full-pipeline", 8280.0)]);
         assert!(found.iter().all(|row| row.metric == BYTES && row.n == 10));
-        assert!(table(&found, "some").to_string().contains("8280"));
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! It must not know how the memory works: it talks over loopback and reads what arrives.
 
-use mainpoint_tests::{ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{ScriptedUpstream, StartedProxy, prompt};
 
 use crate::data::Conversation;
 use crate::product::Product;
-use crate::progress::Progress;
-use crate::running::{Client, MODEL, NO_DEADLINE, program, texts, with};
+use crate::progress::over;
+use crate::running::{Client, MODEL, NO_DEADLINE, program, with};
 
 const SYSTEM: &str = "You are a helpful assistant.";
 /// Most tokens of a forwarded prompt: the chats have more.
@@ -35,21 +35,20 @@ async fn ask(proxy: &StartedProxy, upstream: &ScriptedUpstream, conversation: &C
     let mut client = Client::new(MODEL, &format!("end-to-end-{name}"), SYSTEM);
     let turns = &conversation.turns;
     turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
-    let mut progress = Progress::begin(format!("asking {name} end to end"), conversation.questions.len());
     // Whatever is said first shows the program the whole chat; it is read before the first question.
     client.say_aside(proxy, REPLY).await;
     proxy.everything_read().await;
     let mut found = Vec::with_capacity(conversation.questions.len());
-    for question in &conversation.questions {
+    for question in over(format!("asking {name} end to end"), &conversation.questions) {
         client.say_aside(proxy, &question.text).await;
-        let prompt = texts(&upstream.last_request());
+        let request = upstream.last_request().json();
+        let prompt: Vec<String> = prompt::messages(&request).iter().map(prompt::text).collect();
         let arrived = |turn: &usize| {
             let said = turns.get(*turn).map(|turn| turn.text.trim());
             said.is_some_and(|said| prompt.iter().any(|message| message.contains(said)))
         };
         let all = question.evidence.iter().all(arrived);
         found.push(if all { 1.0 } else { 0.0 });
-        progress.advance(1);
     }
     found
 }

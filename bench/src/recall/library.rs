@@ -3,6 +3,7 @@
 //! It must not know what readings are ranked by.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use mainpoint::config::MemoryConfig;
@@ -14,13 +15,13 @@ use super::reading::{self, Reading};
 use crate::cache::Cache;
 use crate::data::{Conversation, Turn};
 use crate::product::Product;
-use crate::progress::Progress;
+use crate::progress::{bar, over};
 use crate::ranking::dot;
 use crate::{BenchError, Failing, locate};
 
 /// Which model reads, and where its readings and the results are kept.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ReadingOptions {
+pub struct ReadingOptions {
     /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
     #[arg(long, value_name = "MODEL")]
     reader: Option<String>,
@@ -32,7 +33,6 @@ pub(crate) struct ReadingOptions {
     pub(crate) cache: PathBuf,
 }
 
-/// The engine, and what it has read before.
 pub(crate) struct Library {
     cache: Cache,
     pub(crate) engine: Engine,
@@ -84,21 +84,22 @@ impl Library {
             return Ok(reading::from_columns(&columns, mean));
         }
         let before = self.engine.status().seconds_reading;
-        let mut progress = Progress::begin(format!("reading {}", conversation.name), conversation.turns.len());
+        let bar = bar(format!("reading {}", conversation.name), conversation.turns.len());
         let mut reading = Reading::default();
         for session in &conversation.sessions {
             let said = &conversation.turns[session.clone()];
             for some in said.chunks(TURNS) {
                 let turns = some.iter().map(as_read).collect();
                 reading.turns.extend(self.engine.read_every_token(ReadRequest { turns }).await.in_engine("reading")?);
-                progress.advance(some.len());
+                bar.inc(some.len() as u64);
             }
         }
         for turn in &conversation.turns {
             let size = self.engine.count_tokens(&format!("{}: {}\n", turn.speaker, turn.text));
             reading.sizes.push(size.in_engine("counting tokens")?);
         }
-        reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
+        let time = Duration::from_secs_f64(self.engine.status().seconds_reading - before);
+        reading.milliseconds = time.as_millis() as usize;
         self.cache.put(&conversation.name, &inputs, &reading::columns(&reading, mean))?;
         Ok(reading)
     }
@@ -131,11 +132,9 @@ impl Library {
         title: &str,
         texts: impl ExactSizeIterator<Item = &'a str>,
     ) -> Result<Vec<EncodedQuestion>, BenchError> {
-        let mut progress = Progress::begin(format!("asking {title}"), texts.len());
         let mut asked = Vec::with_capacity(texts.len());
-        for text in texts {
+        for text in over(format!("asking {title}"), texts) {
             asked.push(self.engine.question(text).await.in_engine("preparing a question")?);
-            progress.advance(1);
         }
         Ok(asked)
     }
@@ -182,11 +181,6 @@ fn agree(read: &TurnReading, points: &[PassageReading]) -> bool {
             && (one.vector.is_empty() || dot(&one.vector, &other.vector) >= COSINE)
     };
     read.passages.len() == points.len() && read.passages.iter().zip(points).all(same)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time far below the limit")]
-fn thousandths(seconds: f64) -> usize {
-    (seconds * 1000.0) as usize
 }
 
 /// Everything of a conversation that readings of it depend on.

@@ -10,7 +10,7 @@ use super::scores::Size;
 use super::shelf::{Asked, Candidates, FoundTurns, Shelf};
 use crate::BenchError;
 use crate::data::Conversation;
-use crate::progress::Progress;
+use crate::progress::over;
 
 /// Everything that is known about one conversation before its questions are ranked.
 pub(super) struct Material<'a> {
@@ -25,7 +25,6 @@ pub(super) struct Material<'a> {
     pub(super) first_passages: Vec<Vec<Vec<f32>>>,
     /// The codes that are only compared.
     pub(super) coded: Vec<Coded>,
-    /// Its questions as the engine prepared them.
     pub(super) asked: Vec<EncodedQuestion>,
     /// What the store found for each question.
     pub(super) found: Vec<FoundTurns>,
@@ -33,38 +32,20 @@ pub(super) struct Material<'a> {
     pub(super) candidates: Vec<Candidates>,
 }
 
-/// How much is compared beside what is shipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// Every choice of tokens.
-    EveryArm,
-    /// Nothing: only the product's candidates are wanted.
-    Shipped,
-}
-
 impl<'a> Material<'a> {
     /// Reads a conversation and prepares its questions.
-    pub(super) async fn read(
-        library: &Library,
-        conversation: &'a Conversation,
-        extent: Extent,
-    ) -> Result<Self, BenchError> {
+    pub(super) async fn read(library: &Library, conversation: &'a Conversation) -> Result<Self, BenchError> {
         let reading = library.read(conversation).await?;
         let points = library.main_points(conversation, &reading).await?;
         let questions = conversation.questions.iter().map(|question| question.text.as_str());
         let asked = library.ask(&conversation.name, questions).await?;
-        let mean = library.engine.mean();
-        let (first_passages, coded) = match extent {
-            Extent::EveryArm => (choosing::first_passages(&points), choosing::coded(&reading, mean)),
-            Extent::Shipped => (Vec::new(), Vec::new()),
-        };
         Ok(Self {
             conversation,
+            first_passages: choosing::first_passages(&points),
+            coded: choosing::coded(&reading, library.engine.mean()),
             points,
             sizes: reading.sizes,
             milliseconds: reading.milliseconds,
-            first_passages,
-            coded,
             asked,
             found: Vec::new(),
             candidates: Vec::new(),
@@ -74,19 +55,15 @@ impl<'a> Material<'a> {
     pub(super) async fn search(&mut self, shelf: &Shelf) -> Result<(), BenchError> {
         let conversation = self.conversation;
         let passages = self.points.iter().map(Vec::len).sum();
-        let mut progress = Progress::begin(format!("searching {}", conversation.name), self.asked.len());
-        for (index, question) in self.asked.iter().enumerate() {
-            let Some(asked) = asked(conversation, index, question) else {
-                continue;
-            };
+        let questions = conversation.questions.iter().zip(&self.asked);
+        for (question, encoded) in over(format!("searching {}", conversation.name), questions) {
+            let asked = Asked { text: &question.text, question: encoded, time: conversation.end() };
             self.found.push(shelf.search(conversation, asked, passages).await?);
             self.candidates.push(shelf.find(conversation, asked).await?);
-            progress.advance(1);
         }
         Ok(())
     }
 
-    /// What quoting each turn costs.
     pub(super) fn quoted_sizes(&self) -> Vec<Size> {
         let turns = self.sizes.iter().zip(&self.points);
         turns.map(|(size, passages)| Size { whole: *size, passage: size / passages.len().max(1) }).collect()
@@ -97,12 +74,11 @@ impl<'a> Material<'a> {
 pub(super) async fn gather<'a>(
     library: &Library,
     conversations: &'a [Conversation],
-    extent: Extent,
 ) -> Result<(Vec<Material<'a>>, Shelf), BenchError> {
     let shelf = Shelf::open(library).await?;
     let mut materials = Vec::with_capacity(conversations.len());
     for conversation in conversations {
-        let material = Material::read(library, conversation, extent).await?;
+        let material = Material::read(library, conversation).await?;
         shelf.fill(conversation, &material.sizes, &material.points).await?;
         materials.push(material);
     }
@@ -111,11 +87,4 @@ pub(super) async fn gather<'a>(
         material.search(&shelf).await?;
     }
     Ok((materials, shelf))
-}
-
-/// A question of a conversation as it is asked, when the conversation has ended.
-fn asked<'a>(conversation: &'a Conversation, index: usize, question: &'a EncodedQuestion) -> Option<Asked<'a>> {
-    let asked = conversation.questions.get(index)?;
-    let end = conversation.turns.last().map(|turn| turn.time);
-    Some(Asked { text: &asked.text, question, time: end.unwrap_or_default() })
 }

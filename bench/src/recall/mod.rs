@@ -23,38 +23,30 @@ mod shelf;
 mod small_talk;
 mod weights;
 
-use std::path::PathBuf;
-
 use clap::Args;
 
+pub use self::library::ReadingOptions;
 pub use self::projection::learn_projection;
 pub use self::weights::learn as learn_weights;
 
 use self::arm_rankings::rankings;
 use self::costs::Stored;
-use self::languages::Languages;
-use self::library::{Library, ReadingOptions};
-use self::material::{Extent, Material, gather};
+use self::languages::{END_TO_END, Languages};
+use self::library::Library;
+use self::material::{Material, gather};
 use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
 use crate::data::{self, Conversation, DataSet, Kind};
 use crate::product::Product;
-use crate::progress::Progress;
-use crate::report::{Report, Row};
+use crate::progress::over;
+use crate::report::{Report, Row, table_of};
 use crate::stats::{RESAMPLES, Resamples};
 use crate::{BenchError, locate};
 
 /// What recall is measured on.
 #[derive(Debug, Clone, Args)]
 pub struct RecallOptions {
-    /// A LoCoMo file, a directory of BEAM chats or of languages, or of one language; default: all of these below
-    /// MAINPOINT_DATA, else below ../shared/data beside the repository.
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Conversations that weights were chosen on; a report on them is marked.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = CHOSEN_ON)]
-    learned_on: Vec<String>,
-    /// Conversations to report on; default: all but those of --learned-on. Without --data, those of the LoCoMo file.
+    /// Conversations to report on; default: all but those that weights were chosen on.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     conversations: Vec<String>,
     #[command(flatten)]
@@ -65,7 +57,6 @@ pub struct RecallOptions {
 /// there are no others.
 const CHOSEN_ON: [&str; 4] = ["conv-26", "conv-30", "beam-1", "beam-3"];
 
-/// The seed that resamples are drawn from.
 const SEED: u64 = 20_261_122;
 
 /// Everything that comes of the data sets, one after the other.
@@ -81,32 +72,37 @@ struct Measured {
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
+    let (mut sets, names) = (sets()?, &options.conversations);
+    for set in &mut sets {
+        let is_chosen = |name: &String| CHOSEN_ON.contains(&name.as_str());
+        set.conversations
+            .retain(|one| if names.is_empty() { !is_chosen(&one.name) } else { names.contains(&one.name) });
+    }
+    sets.retain(|set| !set.conversations.is_empty());
+    if let Some(name) =
+        names.iter().find(|name| !sets.iter().any(|set| set.conversations.iter().any(|one| one.name == **name)))
+    {
+        return Err(BenchError::new(format!("--conversations {name}: none of the data sets has it")));
+    }
     let (product, library) = options.readings.open().await?;
     let mut measured = Measured::default();
-    let mut loaded = Vec::new();
-    for path in options.sets()? {
-        let DataSet { kind, conversations } = data::load(&path)?;
-        loaded.push(DataSet { kind, conversations: options.chosen(conversations)? });
-    }
-    measured.small_talk.languages(&loaded);
-    for set in &loaded {
-        measure_set(options, &product, &library, set, &mut measured).await?;
+    for set in &sets {
+        measure_set(&product, &library, set, &mut measured).await?;
     }
     let Measured { mut report, languages, small_talk } = measured;
-    languages.conclude(&mut report);
+    languages::conclude(&languages, &mut report);
     small_talk.conclude(&mut report);
     report.publish(&options.readings.out, "recall", "Recall", "recall.jsonl")
 }
 
 async fn measure_set(
-    options: &RecallOptions,
     product: &Product,
     library: &Library,
     set: &DataSet,
     measured: &mut Measured,
 ) -> Result<(), BenchError> {
     let DataSet { kind, conversations } = set;
-    let (materials, shelf) = gather(library, conversations, Extent::EveryArm).await?;
+    let (materials, shelf) = gather(library, conversations).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let bench = bench_name(set);
@@ -115,17 +111,14 @@ async fn measure_set(
     if *kind == Kind::Language {
         let forwarded = end_to_end::play(product, conversations).await;
         let interval = resamples.interval(&forwarded);
-        rows.push(Row::new(&bench, "forwarded", "end-to-end", interval).over(forwarded.len()));
-        let code = conversations.first().map_or("", Conversation::language);
-        measured.languages.add(code, results, forwarded);
+        rows.push(Row::new(&bench, "forwarded", END_TO_END, interval).over(forwarded.len()));
+        measured.languages.insert(bench, results);
     } else {
-        let heading = options.heading(set, &results);
-        add_tables(&mut measured.report, &bench, &heading, &results, &rows);
-        let sizes = costs::sizes_table(&shelf, &materials)?;
+        let heading = heading(set, &results);
         let report = &mut measured.report;
+        add_tables(report, &heading, &results, &rows);
+        let sizes = costs::sizes_table(&shelf, &materials)?;
         report.add(format!("{heading}: what was stored and read"), costs::SIZES_NOTE, sizes);
-        let stored = costs::table(&rows, &bench);
-        report.add(format!("{heading}: bytes that each arm needs"), costs::NOTE, stored);
         report.charts.push(report::charts(&heading, &rows, &bench));
     }
     measured.report.rows.extend(rows);
@@ -138,8 +131,8 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     for material in materials {
         let conversation = material.conversation;
         let sizes = material.quoted_sizes();
-        let mut progress = Progress::begin(format!("ranking {}", conversation.name), conversation.questions.len());
-        for (index, question) in conversation.questions.iter().enumerate() {
+        let questions = conversation.questions.iter().enumerate();
+        for (index, question) in over(format!("ranking {}", conversation.name), questions) {
             let scores = rankings(material, index).into_iter().map(|(arm, variants)| {
                 let scores = variants.iter().map(|ranking| measure(ranking, &question.evidence, &sizes));
                 (arm, mean_of(&scores.collect::<Vec<_>>()))
@@ -147,68 +140,53 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
             let told_by = conversation.told_by(question).map(|role| format!("told by {role}"));
             let groups = std::iter::once(question.category.clone()).chain(told_by);
             results.add(groups.collect(), scores);
-            progress.advance(1);
         }
     }
     results
 }
 
-fn add_tables(report: &mut Report, bench: &str, heading: &str, results: &Results, rows: &[Row]) {
-    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first \
-        k of their conversation. What is shipped comes out of the store and the product's own search; other vectors and codes are \
-        compared one by one in memory.";
-    const FLOOR: &str =
-        "Whether what is shipped falls significantly below the best single baseline: a vector, BM25 or MaxSim.";
-    const COVERAGE: &str = "The share of the evidence among the best turns that fit a budget of the model's tokens together: whole \
-        turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
-    report.add(heading, METHOD, report::recall_table(rows, bench));
-    let fractions = format!("{heading}: recall_all@1 and @3, fractional recall and nDCG");
-    report.add(fractions, "", report::fraction_table(rows, bench));
-    let groups = format!("{heading}: recall_all@10 by kind of question");
-    report.add(groups, "", report::group_table(results));
-    report.add(format!("{heading}: the floor"), FLOOR, report::difference_table(rows, true));
-    let coverage = report::coverage_table(rows, bench);
-    report.add(format!("{heading}: evidence coverage"), COVERAGE, coverage);
-    let note = format!("In points; paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
-    report.add(format!("{heading}: differences"), note, report::difference_table(rows, false));
+/// Tables of every arm's measures, of its differences, and of the groups of questions.
+fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row]) {
+    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first k of their conversation; \
+        recall@k: the share of that; recall_any@k: with any. What is shipped comes out of the store and the product's own search; \
+        other vectors and codes are compared one by one in memory.";
+    const COVERAGE: &str =
+        "The share of the evidence among the best turns that fit a budget of the model's tokens together.";
+    const BY_PASSAGE: &str =
+        "The same where turns of several passages are quoted by one of average length, for every arm alike.";
+    let measures = [
+        ("recall_all@", METHOD),
+        ("recall@", ""),
+        ("recall_any@", ""),
+        ("ndcg@", ""),
+        ("coverage@", COVERAGE),
+        ("coverage_by_passage@", BY_PASSAGE),
+        (costs::BYTES, costs::NOTE),
+    ];
+    for (measure, note) in measures {
+        let shown = rows.iter().filter(|row| row.metric.starts_with(measure) && !report::is_difference(row));
+        report.add(format!("{heading}: {}", measure.trim_end_matches('@')), note, table_of(shown));
+    }
+    report.add(format!("{heading}: recall_all@10 by kind of question"), "", report::group_table(results));
+    let floor = "What is shipped minus the best single baseline: a vector, BM25 or MaxSim.";
+    let differences = format!("Paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
+    for (title, note, is_floor) in [("the floor", floor, true), ("differences", &differences, false)] {
+        let of_kind = |row: &&Row| report::is_difference(row) && (row.metric == report::FLOOR) == is_floor;
+        report.add(format!("{heading}: {title}"), note, table_of(rows.iter().filter(of_kind)));
+    }
 }
 
-impl RecallOptions {
-    /// What to measure: the path that was named, else everything there is to develop with.
-    fn sets(&self) -> Result<Vec<PathBuf>, BenchError> {
-        let paths = match &self.data {
-            Some(path) => vec![path.clone()],
-            None if !self.conversations.is_empty() => vec![locate::locomo()],
-            None => locate::recall_data(),
-        };
-        let mut sets = Vec::new();
-        for path in paths {
-            sets.extend(data::sets(&path)?);
-        }
-        Ok(sets)
-    }
+/// Everything there is to develop with.
+fn sets() -> Result<Vec<DataSet>, BenchError> {
+    let (beam, languages) = (Some(locate::beam()).filter(|path| path.exists()), locate::languages());
+    let languages = if languages.exists() { data::languages(&languages)? } else { Vec::new() };
+    std::iter::once(locate::locomo()).chain(beam).chain(languages).map(|path| data::load(&path)).collect()
+}
 
-    /// The conversations that were asked for; else all but those that something was chosen on.
-    fn chosen(&self, mut all: Vec<Conversation>) -> Result<Vec<Conversation>, BenchError> {
-        if self.conversations.is_empty() {
-            all.retain(|conversation| !self.learned_on.contains(&conversation.name));
-            return Ok(all);
-        }
-        data::named(all, &self.conversations)
-    }
-
-    fn heading(&self, set: &DataSet, results: &Results) -> String {
-        let names = names(&set.conversations);
-        let turns: usize = set.conversations.iter().map(|conversation| conversation.turns.len()).sum();
-        let is_learned_on = |name: &&str| self.learned_on.iter().any(|known| known == name);
-        let chosen_on: Vec<&str> = names.iter().copied().filter(is_learned_on).collect();
-        let warning = match chosen_on.as_slice() {
-            [] => String::new(),
-            some => format!(" (NO EVIDENCE: weights were chosen on {})", some.join(" + ")),
-        };
-        let (kind, names, questions) = (set.kind.name(), names.join(" + "), results.questions());
-        format!("{kind}, {names}: {questions} questions over {turns} turns{warning}")
-    }
+fn heading(set: &DataSet, results: &Results) -> String {
+    let turns: usize = set.conversations.iter().map(|conversation| conversation.turns.len()).sum();
+    let (kind, names, questions) = (set.kind.name(), names(&set.conversations).join(" + "), results.questions());
+    format!("{kind}, {names}: {questions} questions over {turns} turns")
 }
 
 fn names(conversations: &[Conversation]) -> Vec<&str> {
@@ -218,7 +196,7 @@ fn names(conversations: &[Conversation]) -> Vec<&str> {
 /// Results of other conversations than those of the report never pass for them.
 fn bench_name(set: &DataSet) -> String {
     if set.kind == Kind::Language {
-        return format!("language-{}", set.conversations.first().map_or("", Conversation::language));
+        return set.name();
     }
     let names = names(&set.conversations);
     let names = if names == set.kind.reported() { "dev-report".to_owned() } else { names.join("+") };

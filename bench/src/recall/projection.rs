@@ -7,25 +7,24 @@
 use half::bf16;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-use super::RecallOptions;
-use crate::data::{self, DataSet, Kind};
+use super::{CHOSEN_ON, ReadingOptions, sets};
+use crate::data::{DataSet, Kind};
 use crate::{BenchError, Failing};
 
 /// Numbers that are kept of a vector.
 const COMPONENTS: usize = 256;
 
-/// Learns a projection on the conversations of `options.learned_on` and on half of every language, and writes it as
+/// Learns a projection on the conversations of [`CHOSEN_ON`] and on half of every language, and writes it as
 /// `proxy/src/models/projections` has it.
 ///
 /// # Errors
 /// Any failure of data, engine or files.
-pub async fn learn_projection(options: &RecallOptions) -> Result<(), BenchError> {
-    let (_, library) = options.readings.open().await?;
+pub async fn learn_projection(options: &ReadingOptions) -> Result<(), BenchError> {
+    let (_, library) = options.open().await?;
     let mut vectors: Vec<Vec<f32>> = Vec::new();
-    for path in options.sets()? {
-        let DataSet { kind, conversations } = data::load(&path)?;
+    for DataSet { kind, conversations } in sets()? {
         for conversation in &conversations {
-            let learns = kind == Kind::Language || options.learned_on.contains(&conversation.name);
+            let learns = kind == Kind::Language || CHOSEN_ON.contains(&conversation.name.as_str());
             if !learns {
                 continue;
             }
@@ -36,7 +35,7 @@ pub async fn learn_projection(options: &RecallOptions) -> Result<(), BenchError>
     }
     let width = library.engine.mean().len();
     let (rows, share) = center_and_components(&vectors, width);
-    let path = options.readings.out.join("projection.bf16");
+    let path = options.out.join("projection.bf16");
     let bytes: Vec<u8> = rows.into_iter().flat_map(|number| bf16::from_f32(number).to_le_bytes()).collect();
     std::fs::write(&path, bytes).when_writing(&path)?;
     anstream::println!(

@@ -10,7 +10,6 @@ use crate::ranking::minus;
 /// A conversation as it was read: every content token of every turn.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
-    /// The passages of every turn.
     pub(crate) turns: Vec<Vec<PassageTokens>>,
     /// The model's tokens of every turn, speaker included.
     pub(crate) sizes: Vec<usize>,

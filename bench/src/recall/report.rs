@@ -4,12 +4,12 @@
 
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::costs::BYTES;
-use super::scores::{BUDGETS, DEPTHS, Results, SHALLOW_DEPTHS, measures};
-use crate::report::{Axis, Chart, Column, Line, Row, Series, Table, column, find, points, share, table, table_of};
+use super::scores::{BUDGETS, Results, measures};
+use crate::report::{Axis, Chart, Row, Series, Table, find, table_of};
 use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 23] = [
+const DIFFERENCES: [(&str, &str); 22] = [
     ("maxsim", "mean"),
     ("maxsim", "bm25"),
     ("maxsim", "maxsim-all"),
@@ -32,7 +32,6 @@ const DIFFERENCES: [(&str, &str); 23] = [
     (SHIPPED, "relevance-without-neighbours"),
     (SHIPPED, "relevance-without-dates"),
     (SHIPPED, "relevance-without-speaker"),
-    (SHIPPED, "relevance-without-newer"),
 ];
 /// The measures that differences are taken of.
 const COMPARED: [&str; 9] = [
@@ -54,7 +53,7 @@ pub(super) const RECALL: &str = "recall_all@10";
 pub(super) const SHIPPED: &str = "full-pipeline";
 /// Stands between the arms of a difference.
 const MINUS: &str = " − ";
-const FLOOR: &str = "floor@10";
+pub(super) const FLOOR: &str = "floor@10";
 
 /// All rows for machines: every arm's measures, the differences, and what is shipped minus the best baseline over all questions
 /// and for each kind of them.
@@ -90,49 +89,22 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
     rows
 }
 
-/// Every arm's `recall_all`.
-pub(super) fn recall_table(rows: &[Row], bench: &str) -> Table {
-    arm_table(rows, bench, ARMS, DEPTHS.map(|depth| (format!("@{depth}"), format!("recall_all@{depth}"))))
-}
-
-/// Every arm's `recall_all` at small depths, fractional recall and nDCG.
-pub(super) fn fraction_table(rows: &[Row], bench: &str) -> Table {
-    let shallow = SHALLOW_DEPTHS.map(|depth| format!("recall_all@{depth}"));
-    let depths = DEPTHS.map(|depth| format!("recall@{depth}"));
-    let names = shallow.into_iter().chain(depths).chain(["ndcg@10".to_owned()]);
-    arm_table(rows, bench, ARMS, names.map(|name| (name.clone(), name)))
-}
-
-/// The share of the evidence that fits token budgets, for the main arms.
-pub(super) fn coverage_table(rows: &[Row], bench: &str) -> Table {
-    let whole = BUDGETS.map(|budget| (format!("{budget} tokens"), format!("coverage@{budget}")));
-    let passage = BUDGETS.map(|budget| (format!("{budget}, by passage"), format!("coverage_by_passage@{budget}")));
-    arm_table(rows, bench, main_arms(), whole.into_iter().chain(passage))
-}
-
 /// The `recall_all@10` of the main arms for every group of questions.
 pub(super) fn group_table(results: &Results) -> Table {
     let groups = results.groups();
-    let header = groups.iter().map(|(group, questions)| format!("{group} ({})", questions.len()));
-    let mut table = table(std::iter::once("arm".to_owned()).chain(header));
-    for arm in main_arms().filter(|arm| results.has(arm.name)) {
-        let values = groups.values().map(|questions| share(mean(&results.values_of(arm.name, RECALL, questions))));
-        table.add_row(std::iter::once(arm.title.to_owned()).chain(values));
-    }
-    table
+    let of_arm = |arm: &'static Arm| {
+        groups.iter().map(move |(group, questions)| {
+            let group = format!("{group} ({})", questions.len());
+            Row::new("", &group, arm.title, mean(&results.values_of(arm.name, RECALL, questions)))
+        })
+    };
+    let rows: Vec<Row> = main_arms().filter(|arm| results.has(arm.name)).flat_map(of_arm).collect();
+    table_of(&rows)
 }
 
-/// Paired differences with their intervals: those of arms, or those to the best baseline.
-pub(super) fn difference_table(rows: &[Row], to_the_best: bool) -> Table {
-    let mut table = table(["difference", "metric", "n", "points", "95 % interval", "excludes 0"]);
-    let differences = rows.iter().filter(|row| row.arm.contains(MINUS));
-    for row in differences.filter(|row| (row.metric == FLOOR) == to_the_best) {
-        let verdict = if row.figure().excludes_zero() { "yes" } else { "no" };
-        let [points, interval] = points(row.figure());
-        let cells = [row.arm.as_str(), &row.metric, &row.n.to_string(), &points, &interval, verdict];
-        table.add_row(cells);
-    }
-    table
+/// Whether a row is of a difference: of two arms, or of what is shipped to the best baseline.
+pub(super) fn is_difference(row: &Row) -> bool {
+    row.arm.contains(MINUS)
 }
 
 /// What arms find in a token budget and what they have to store, as two charts.
@@ -142,27 +114,24 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
         let all = main_arms().map(|arm| Series { name: arm.name.to_owned(), points: points(arm) });
         all.filter(|series| !series.points.is_empty()).collect::<Vec<Series>>()
     };
-    // There is room for the intervals, so that noise is never drawn large.
-    let shares = |metric: &str| -> Vec<f64> {
-        let shown = rows.iter().filter(|row| row.metric.starts_with(metric) && MAIN_ARMS.contains(&row.arm.as_str()));
-        shown.flat_map(|row| [row.low, row.high]).collect()
-    };
     let lines = series(&|arm| {
         let point = |budget| Some((as_float(budget), value(&format!("coverage@{budget}"), arm)?));
         BUDGETS.into_iter().filter_map(point).collect()
     });
     let marks = series(&|arm| value(BYTES, arm).zip(value(RECALL, arm)).into_iter().collect());
     let bytes: Vec<f64> = marks.iter().flat_map(|mark| &mark.points).map(|(bytes, _)| *bytes).collect();
+    // From nothing to everything, so that noise is never drawn large.
+    let up = |title| Axis::linear(title, &[0.0, 1.0]);
     let coverage = Chart {
         title: heading.to_owned(),
         across: Axis::logarithmic("tokens of memory in the prompt", &BUDGETS.map(as_float)),
-        up: Axis::linear("share of the evidence that fits", &shares("coverage@")),
+        up: up("share of the evidence that fits"),
         series: lines,
     };
     let stored = Chart {
         title: "All evidence among the first ten, by bytes stored".to_owned(),
         across: Axis::logarithmic("bytes a turn that the search needs", &bytes),
-        up: Axis::linear(format!("{RECALL}: share of the questions"), &shares(RECALL)),
+        up: up("recall_all@10: share of the questions"),
         series: marks,
     };
     vec![coverage, stored]
@@ -170,18 +139,6 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
 
 fn main_arms() -> impl Iterator<Item = &'static Arm> {
     ARMS.iter().filter(|arm| MAIN_ARMS.contains(&arm.name))
-}
-
-/// A line for each arm and a column for each measure, given by its heading and its name.
-fn arm_table(
-    rows: &[Row],
-    bench: &str,
-    arms: impl IntoIterator<Item = &'static Arm>,
-    measures: impl IntoIterator<Item = (String, String)>,
-) -> Table {
-    let lines = arms.into_iter().map(|arm| Line::new([arm.title], bench, arm.name));
-    let columns = measures.into_iter().map(|(heading, measure)| column(heading, measure, 3));
-    table_of(rows, &["arm"], &lines.collect::<Vec<_>>(), &columns.collect::<Vec<Column>>())
 }
 
 #[cfg(test)]
@@ -210,9 +167,9 @@ mod tests {
         assert_eq!(value(FLOOR, "full-pipeline − maxsim, all"), Some((-0.5, 10)));
         assert_eq!(value(FLOOR, "full-pipeline − maxsim, category 0"), Some((-1.0, 5)));
         assert!(rows.iter().all(|row| row.low <= row.value && row.value <= row.high));
-        assert_eq!(recall_table(&rows, "some").row_iter().count(), 3);
-        assert_eq!(difference_table(&rows, true).row_iter().count(), 3);
-        assert_eq!(difference_table(&rows, false).row_iter().count(), 3 * COMPARED.len());
+        let differences =
+            |of_floor: bool| rows.iter().filter(move |row| is_difference(row) && (row.metric == FLOOR) == of_floor);
+        assert_eq!((differences(true).count(), differences(false).count()), (3, 3 * COMPARED.len()));
         assert_eq!(group_table(&results()).row_iter().count(), 3);
     }
 

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::stats::{as_float, mean};
+use crate::stats::as_float;
 
-/// The depths at which recall is measured.
 pub(super) const DEPTHS: [usize; 4] = [5, 10, 20, 50];
 /// The depths at which only `recall_all` is measured, for orders of the first few.
 pub(super) const SHALLOW_DEPTHS: [usize; 2] = [1, 3];
-/// The token budgets at which evidence coverage is measured.
 pub(super) const BUDGETS: [usize; 5] = [250, 500, 1000, 2000, 4000];
 
 /// A value in 0..=1 for each of [`measures`], in their order.
@@ -78,7 +76,6 @@ pub(super) fn mean_of(scores: &[Scores]) -> Scores {
 }
 
 impl Results {
-    /// Adds a question's scores under each arm.
     pub(super) fn add(&mut self, groups: Vec<String>, scores: impl IntoIterator<Item = (&'static str, Scores)>) {
         self.groups.push(groups);
         for (arm, scores) in scores {
@@ -101,17 +98,11 @@ impl Results {
         scores.filter_map(|scores| scores.get(at?).copied()).collect()
     }
 
-    /// The values of some questions.
     pub(super) fn values_of(&self, arm: &str, measure: &str, questions: &[usize]) -> Vec<f64> {
         let values = self.values(arm, measure);
         questions.iter().filter_map(|question| values.get(*question).copied()).collect()
     }
 
-    pub(super) fn mean(&self, arm: &str, measure: &str) -> f64 {
-        mean(&self.values(arm, measure))
-    }
-
-    /// Every group with the questions that belong to it, by name.
     pub(super) fn groups(&self) -> BTreeMap<&str, Vec<usize>> {
         let mut found: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (question, groups) in self.groups.iter().enumerate() {
@@ -151,6 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stats::mean;
 
     fn size(whole: usize) -> Size {
         Size { whole, passage: whole / 2 }
@@ -201,7 +193,7 @@ mod tests {
         results.add(group("a"), [("one", scores(1.0)), ("two", scores(0.0))]);
         results.add(group("b"), [("one", scores(0.5)), ("two", scores(0.25))]);
         results.add(group("b"), [("one", scores(0.0)), ("two", scores(0.75))]);
-        assert_eq!(results.mean("one", "ndcg@10"), 0.5);
+        assert_eq!(mean(&results.values("one", "ndcg@10")), 0.5);
         assert_eq!(results.values("two", "recall@5"), [0.0, 0.25, 0.75]);
         assert_eq!(results.values_of("two", "recall@5", &results.groups()["b"]), [0.25, 0.75]);
         assert!(results.values("three", "ndcg@10").is_empty() && !results.has("three"));

@@ -2,7 +2,7 @@
 //!
 //! It must not know which arms its answers become.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -37,7 +37,6 @@ pub(super) struct Shelf {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) text: &'a str,
-    /// What the engine made of it.
     pub(super) question: &'a EncodedQuestion,
     pub(super) time: DateTime<Utc>,
 }
@@ -45,7 +44,6 @@ pub(super) struct Asked<'a> {
 /// What the product's own search finds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Candidates {
-    /// The turns that may be recalled.
     pub(super) turns: Vec<usize>,
     /// What is known of each, in the same order.
     pub(super) candidates: Vec<Candidate>,
@@ -141,7 +139,6 @@ impl Shelf {
         Ok(FoundTurns { by_vector: turns(&result.dense), by_words: turns(&result.lexical) })
     }
 
-    /// Searches a conversation as the product does.
     pub(super) async fn find(&self, conversation: &Conversation, asked: Asked<'_>) -> Result<Candidates, BenchError> {
         let scope = scope_of(conversation)?;
         let snapshot = self.store.snapshot(&scope, &Within::Scope).await.in_store("taking a snapshot")?;
@@ -164,18 +161,11 @@ impl Shelf {
         Ok(Candidates { turns, candidates, evidence: found.evidence })
     }
 
-    /// Bytes on disk of everything in the store, by the top-level entry that they lie in.
-    pub(super) fn sizes(&self) -> Result<BTreeMap<String, usize>, BenchError> {
-        let mut sizes = BTreeMap::new();
-        for file in files_below(self.directory.path())? {
-            let below = file.strip_prefix(self.directory.path()).unwrap_or(&file);
-            let entry = below.iter().next().unwrap_or_default().to_string_lossy().into_owned();
-            *sizes.entry(entry).or_default() += bytes_of(&[file])? as usize;
-        }
-        Ok(sizes)
+    /// Bytes on disk of everything in the store.
+    pub(super) fn bytes(&self) -> Result<usize, BenchError> {
+        Ok(bytes_of(&files_below(self.directory.path())?)? as usize)
     }
 
-    /// Bytes on disk of the full-text index.
     pub(super) fn text_index(&self) -> Result<usize, BenchError> {
         text_index_in(self.directory.path())
     }
@@ -183,11 +173,6 @@ impl Shelf {
     pub(super) async fn close(self) -> Result<(), BenchError> {
         self.store.close().await.in_store("closing")
     }
-}
-
-/// The text that is searched for a passage.
-fn quoted(turn: &data::Turn, passage: &PassageReading) -> String {
-    turn.message()[passage.start..passage.end].to_owned()
 }
 
 /// A passage as it is stored, without its ranking data.
@@ -203,7 +188,7 @@ fn point(id: TurnId, number: usize, passage: &PassageReading, turn: &data::Turn)
         start: narrow(passage.start),
         end: narrow(passage.end),
         spans: passage.spans.iter().map(span).collect(),
-        text: quoted(turn, passage),
+        text: turn.message()[passage.start..passage.end].to_owned(),
         vector: passage.vector.clone(),
         ranking_data: Vec::new(),
     }
@@ -225,7 +210,6 @@ fn ids_of(conversation: &Conversation) -> Vec<TurnId> {
     (0..conversation.turns.len()).map(id).collect()
 }
 
-/// The position of every turn.
 fn places_of(conversation: &Conversation) -> HashMap<TurnId, usize> {
     let ids = ids_of(conversation).into_iter().enumerate();
     ids.map(|(place, id)| (id, place)).collect()

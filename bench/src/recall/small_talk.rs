@@ -2,7 +2,7 @@
 //!
 //! It must not know how turns are ranked; evidence and floor are the product's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mainpoint::memory::recall::abstention::{Evidence, Floor};
 
@@ -11,17 +11,13 @@ use super::library::Library;
 use super::material::Material;
 use super::shelf::{Asked, Shelf};
 use crate::BenchError;
-use crate::data::{Conversation, DataSet, Kind, remarks};
-use crate::report::{Report, Row, Table, share, table};
-use crate::stats::{RESAMPLES, Resamples, mean};
+use crate::data::{Conversation, Kind, remarks};
+use crate::report::{Report, Row};
+use crate::stats::{RESAMPLES, Resamples};
 
-/// The evidence of everything that was asked, in groups.
 #[derive(Debug, Default)]
 pub(super) struct SmallTalk {
     groups: BTreeMap<(Group, String), Vec<Evidence>>,
-    /// The languages that there are chats in.
-    spoken: BTreeSet<String>,
-    /// The product's own floor.
     floor: Floor,
 }
 
@@ -38,26 +34,17 @@ enum Group {
     Unanswerable,
 }
 
-/// Remarks in a language that there is no chat in are said in the middle of this one.
+/// The languages that there are chats in.
+const SPOKEN: [&str; 5] = ["de", "en", "es", "ja", "zh"];
+/// Remarks in another one are said in the middle of this one.
 const ELSEWHERE: &str = "en";
 const BENCH: &str = "small-talk";
 const NOTE: &str = "The share of the texts for which the product recalls nothing, at its own floor, with their number, by language. \
     Questions have an answer, and as few as possible should be silenced. Messages: what nothing in the chat bears on, from \
     the data. Remarks: ten of ours for each of ten languages, said in a chat of their language where there is one, else in the \
     English one. Unanswerable: questions about what the conversation is about that it does not answer; a floor is no help there.";
-const SWEEP: &str = "The same over all languages, at other floors: the least best match (memory.least_match), with the product's least \
-    lead over small talk, and the least lead, with the product's least match.";
-/// The floors of the sweep, in thousandths.
-const MATCHES: [i16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
-const LEADS: [i16; 12] = [-30, 0, 10, 20, 30, 40, 50, 70, 100, 120, 150, 200];
-impl SmallTalk {
-    /// Says which data sets there are, before the first is added.
-    pub(super) fn languages(&mut self, sets: &[DataSet]) {
-        let languages = sets.iter().filter(|set| set.kind == Kind::Language);
-        let chats = languages.flat_map(|set| &set.conversations);
-        self.spoken.extend(chats.map(|chat| chat.language().to_owned()));
-    }
 
+impl SmallTalk {
     /// Adds what the product finds for questions, and for remarks said in the middle of the same conversations.
     pub(super) async fn add(
         &mut self,
@@ -85,7 +72,7 @@ impl SmallTalk {
             self.extend(nothing, where_asked, found);
             for (language, remarks) in remarks()? {
                 let is_said = match kind {
-                    Kind::Language => self.is_said_in(&language, where_asked),
+                    Kind::Language => is_said_in(&language, where_asked),
                     _ => language == ELSEWHERE,
                 };
                 if !is_said {
@@ -100,24 +87,16 @@ impl SmallTalk {
         Ok(())
     }
 
-    /// Adds the tables and the rows.
     pub(super) fn conclude(&self, report: &mut Report) {
         if self.groups.is_empty() {
             return;
         }
-        report.add("Small talk", NOTE, self.table());
-        report.add("Small talk: other floors", SWEEP, self.sweep());
         report.rows.extend(self.rows());
+        report.tabulate("Small talk", NOTE, |row| row.bench == BENCH);
     }
 
     fn extend(&mut self, group: Group, place: &str, evidence: impl IntoIterator<Item = Evidence>) {
         self.groups.entry((group, place.to_owned())).or_default().extend(evidence);
-    }
-
-    /// Whether remarks in `language` are said in chats in `chat`.
-    fn is_said_in(&self, language: &str, chat: &str) -> bool {
-        let has_own = self.spoken.contains(language);
-        language == chat || (!has_own && chat == ELSEWHERE)
     }
 
     fn of(&self, group: Group) -> impl Iterator<Item = (&str, &[Evidence])> {
@@ -129,35 +108,6 @@ impl SmallTalk {
     fn all(&self, group: Group) -> Vec<Evidence> {
         let in_languages = self.of(group).filter(|(place, _)| !is_data_set(place));
         in_languages.flat_map(|(_, evidence)| evidence).copied().collect()
-    }
-
-    fn table(&self) -> Table {
-        let places: BTreeSet<&str> = self.groups.keys().map(|(_, place)| place.as_str()).collect();
-        let names = Group::ALL.map(|group| group.name().to_owned());
-        let mut table = table(std::iter::once("said in".to_owned()).chain(names));
-        for place in places {
-            let shares = Group::ALL.map(|group| {
-                let found = self.of(group).find(|(other, _)| *other == place);
-                found.map_or_else(String::new, |(_, evidence)| shown(evidence, &self.floor))
-            });
-            table.add_row(std::iter::once(place.to_owned()).chain(shares));
-        }
-        let all = Group::ALL.map(|group| shown(&self.all(group), &self.floor));
-        table.add_row(std::iter::once("all languages".to_owned()).chain(all));
-        table
-    }
-
-    fn sweep(&self) -> Table {
-        let names = Group::IN_LANGUAGES.map(|group| group.name().to_owned());
-        let mut table = table(["least match", "least lead"].map(str::to_owned).into_iter().chain(names));
-        let matches = MATCHES.map(|least| Floor { least_match: f32::from(least) / 1000.0, ..self.floor });
-        let leads = LEADS.map(|least| Floor { least_lead: f32::from(least) / 1000.0, ..self.floor });
-        for floor in matches.into_iter().chain(leads) {
-            let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &floor));
-            let floor = [floor.least_match, floor.least_lead].map(|least| format!("{least:.3}"));
-            table.add_row(floor.into_iter().chain(shares));
-        }
-        table
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -181,7 +131,6 @@ impl SmallTalk {
 
 impl Group {
     const ALL: [Self; 4] = [Self::Questions, Self::Messages, Self::Remarks, Self::Unanswerable];
-    const IN_LANGUAGES: [Self; 3] = [Self::Questions, Self::Messages, Self::Remarks];
 
     fn name(self) -> &'static str {
         match self {
@@ -199,14 +148,18 @@ async fn evidence(
     conversation: &Conversation,
     texts: &[&str],
 ) -> Result<Vec<Evidence>, BenchError> {
-    let time = conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
     let asked = library.ask(&conversation.name, texts.iter().copied()).await?;
     let mut found = Vec::with_capacity(texts.len());
     for (text, question) in texts.iter().zip(&asked) {
-        let asked = Asked { text, question, time };
+        let asked = Asked { text, question, time: conversation.end() };
         found.push(shelf.find(conversation, asked).await?.evidence);
     }
     Ok(found)
+}
+
+/// Whether remarks in `language` are said in chats in `chat`.
+fn is_said_in(language: &str, chat: &str) -> bool {
+    language == chat || (!SPOKEN.contains(&language) && chat == ELSEWHERE)
 }
 
 /// Names of data sets are longer than language codes.
@@ -220,13 +173,6 @@ fn silenced(evidence: &[Evidence], floor: &Floor) -> Vec<f64> {
     silenced.collect()
 }
 
-fn shown(evidence: &[Evidence], floor: &Floor) -> String {
-    if evidence.is_empty() {
-        return String::new();
-    }
-    format!("{} of {}", share(mean(&silenced(evidence, floor))), evidence.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +180,6 @@ mod tests {
     fn small_talk() -> SmallTalk {
         let evidence = |max_sim: f32| Evidence::new([max_sim], [], None);
         let mut measured = SmallTalk { floor: Floor { least_match: 0.22, least_lead: 0.0 }, ..SmallTalk::default() };
-        measured.spoken.extend(["de", "en"].map(str::to_owned));
         measured.extend(Group::Questions, "de", [evidence(0.4), evidence(0.1)]);
         measured.extend(Group::Remarks, "hi", [evidence(0.05)]);
         measured.extend(Group::Questions, "locomo", [evidence(0.5)]);
@@ -243,9 +188,8 @@ mod tests {
 
     #[test]
     fn remarks_are_said_in_their_own_language_or_else_in_english() {
-        let measured = small_talk();
-        assert!(measured.is_said_in("de", "de") && !measured.is_said_in("de", "en"));
-        assert!(measured.is_said_in("hi", "en") && !measured.is_said_in("hi", "de"));
+        assert!(is_said_in("de", "de") && !is_said_in("de", "en"));
+        assert!(is_said_in("hi", "en") && !is_said_in("hi", "de"));
     }
 
     #[test]
@@ -256,12 +200,5 @@ mod tests {
         assert_eq!(value("remarks, hi"), Some((1.0, 1)));
         assert_eq!(value("questions, all languages"), Some((0.5, 2)));
         assert_eq!(value("questions, locomo"), Some((0.0, 1)));
-    }
-
-    #[test]
-    fn tables_have_a_line_for_every_place_and_floor() {
-        let measured = small_talk();
-        assert_eq!(measured.table().row_iter().count(), 4);
-        assert_eq!(measured.sweep().row_iter().count(), MATCHES.len() + LEADS.len());
     }
 }

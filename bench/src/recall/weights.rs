@@ -10,13 +10,13 @@ use std::collections::BTreeSet;
 
 use mainpoint::memory::recall::relevance::{Signals, WEIGHTS, signals};
 
-use super::material::{Extent, Material, gather};
-use super::{RecallOptions, SEED};
+use super::material::{Material, gather};
+use super::{CHOSEN_ON, ReadingOptions, SEED, sets};
 use crate::BenchError;
-use crate::data::{self, Conversation, DataSet, Kind};
-use crate::progress::Progress;
+use crate::data::{Conversation, DataSet, Kind};
+use crate::progress::over;
 use crate::ranking::by_score;
-use crate::report::{Table, points, share, table};
+use crate::report::{Row, Table, table, table_of};
 use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// One question as the learner sees it.
@@ -24,7 +24,6 @@ use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 struct Example {
     /// What is left out together.
     family: String,
-    /// How often it counts.
     weight: f64,
     signals: Vec<Signals>,
     is_evidence: Vec<bool>,
@@ -32,7 +31,6 @@ struct Example {
     missing: usize,
 }
 
-/// One for each signal.
 type Weights = [f64; WEIGHTS.len()];
 
 /// What every question of BEAM counts: there are 36 beside LoCoMo's 231 and 30 in each language.
@@ -44,20 +42,19 @@ const DECAY: f64 = 0.002;
 const STEPS: i32 = 3000;
 const RATE: f64 = 0.05;
 
-/// Learns weights on the conversations of `options.learned_on` and on all languages, and prints them beside those that are
+/// Learns weights on the conversations of [`CHOSEN_ON`] and on all languages, and prints them beside those that are
 /// shipped.
 ///
 /// # Errors
 /// Any failure of data, engine, store or files.
-pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
-    let (_, library) = options.readings.open().await?;
+pub async fn learn(options: &ReadingOptions) -> Result<(), BenchError> {
+    let (_, library) = options.open().await?;
     let mut examples = Vec::new();
-    for path in options.sets()? {
-        let DataSet { kind, conversations } = data::load(&path)?;
-        let is_chosen = |one: &Conversation| kind == Kind::Language || options.learned_on.contains(&one.name);
+    for DataSet { kind, conversations } in sets()? {
+        let is_chosen = |one: &Conversation| kind == Kind::Language || CHOSEN_ON.contains(&one.name.as_str());
         let chosen: Vec<Conversation> = conversations.into_iter().filter(is_chosen).collect();
         if !chosen.is_empty() {
-            let (materials, shelf) = gather(&library, &chosen, Extent::Shipped).await?;
+            let (materials, shelf) = gather(&library, &chosen).await?;
             shelf.close().await?;
             examples.extend(materials.iter().flat_map(|material| examples_of(kind, material)));
         }
@@ -92,22 +89,21 @@ fn examples_of(kind: Kind, material: &Material<'_>) -> Vec<Example> {
 
 /// `recall_all` of the shipped weights and of those that were learned on the other conversations.
 fn judged(examples: &[Example]) -> Table {
-    let header = ["conversation", "n", "shipped", "learned on the others", "points", "95 % interval"];
-    let mut table = table(header);
+    let mut rows = Vec::new();
     let families: BTreeSet<&str> = examples.iter().map(|example| example.family.as_str()).collect();
-    let mut progress = Progress::begin("learning without each conversation", families.len());
     let shipped = WEIGHTS.map(|(_, weight)| f64::from(weight));
-    for family in families {
+    for family in over("learning without each conversation", families) {
         let (own, others): (Vec<_>, Vec<_>) = examples.iter().partition(|example| example.family == family);
         let learned = learned_on(&others);
         let found = |weights: &Weights| own.iter().map(|example| finds(example, weights)).collect::<Vec<f64>>();
         let (before, after) = (found(&shipped), found(&learned));
         let gain = Resamples::draw(own.len(), RESAMPLES, SEED).difference(&after, &before);
-        let cells = [family.to_owned(), own.len().to_string(), share(mean(&before)), share(mean(&after))];
-        table.add_row(cells.into_iter().chain(points(gain)));
-        progress.advance(1);
+        let figures = [mean(&before).into(), mean(&after).into(), gain];
+        for (measure, figure) in ["shipped", "learned on the others", "difference"].into_iter().zip(figures) {
+            rows.push(Row::new("weights", measure, family, figure).over(own.len()));
+        }
     }
-    table
+    table_of(&rows)
 }
 
 /// The weights that minimise the loss, by gradient descent with momentum from nothing.
@@ -209,7 +205,8 @@ mod tests {
         assert!(learned[0] > 1.0 && learned[1] < -1.0, "{learned:?}");
         assert!(learned[2].abs() < learned[0] / 4.0, "{learned:?}");
         assert!(examples.iter().all(|example| finds(example, &learned) > 0.5));
-        assert_eq!(judged(&examples).row_iter().count(), 2);
+        let judged = judged(&examples).to_string();
+        assert!(judged.contains("learned on the others") && judged.contains("difference"), "{judged}");
         examples[0].missing = 1;
         assert!(finds(&examples[0], &learned) < 0.5, "evidence that is no candidate is never found");
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use self::plot::{Axis, Chart, Series, draw};
-pub(crate) use self::table::{Column, Line, Table, column, points, share, table, table_of};
+pub(crate) use self::table::{Table, table, table_of};
 use crate::BenchError;
 use crate::cache::write_whole;
 use crate::stats::Figure;
@@ -46,7 +46,6 @@ pub(crate) struct Report {
     sections: Vec<Section>,
 }
 
-/// A table under a heading, with a note.
 #[derive(Debug)]
 struct Section {
     heading: String,
@@ -116,16 +115,14 @@ impl Report {
         self.sections.push(Section { heading: heading.into(), note: note.into(), table });
     }
 
-    /// Adds a section with a table of the rows, see [`table_of`].
+    /// Adds a section with a table of those rows that `takes` takes, see [`table_of`].
     pub(crate) fn tabulate(
         &mut self,
         heading: impl Into<String>,
         note: impl Into<String>,
-        first: &[&str],
-        lines: &[Line],
-        columns: &[Column],
+        takes: impl Fn(&Row) -> bool,
     ) {
-        let table = table_of(&self.rows, first, lines, columns);
+        let table = table_of(self.rows.iter().filter(|row| takes(row)));
         self.add(heading, note, table);
     }
 

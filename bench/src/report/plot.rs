@@ -2,6 +2,8 @@
 //!
 //! It must not know what the numbers are.
 
+use std::ops::Range;
+
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::{
     ChartBuilder, Circle, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, LineSeries, RGBColor,
@@ -10,7 +12,6 @@ use plotters::prelude::{
 
 use crate::{BenchError, Failing};
 
-/// Series between two axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
     pub(crate) title: String,
@@ -22,17 +23,14 @@ pub(crate) struct Chart {
     pub(crate) series: Vec<Series>,
 }
 
-/// One axis: where values lie on it, and which of them are written beside it.
+/// One axis, from the first of the values that are written beside it to the last.
 #[derive(Debug, Clone)]
 pub(crate) struct Axis {
-    title: String,
+    title: &'static str,
     is_logarithmic: bool,
-    low: f64,
-    high: f64,
     ticks: Vec<f64>,
 }
 
-/// Points that belong together.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     /// What the legend calls it.
@@ -101,8 +99,8 @@ impl Chart {
             .disable_x_mesh()
             .light_line_style(GRID)
             .bold_line_style(GRID)
-            .x_desc(&self.across.title)
-            .y_desc(&self.up.title)
+            .x_desc(self.across.title)
+            .y_desc(self.up.title)
             .draw()?;
         for (index, series) in self.series.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
@@ -121,55 +119,34 @@ impl Chart {
 }
 
 impl Axis {
-    /// Equal differences are equal distances: from a round value at or below all values to one at or above them, in about
-    /// five steps.
-    pub(crate) fn linear(title: impl Into<String>, values: &[f64]) -> Self {
-        let (least, most) = bounds(values).unwrap_or((0.0, 1.0));
-        let most = if most > least { most } else { least + 1.0 };
-        let width = (most - least) / 5.0;
-        let power = 10_f64.powf(width.log10().floor());
-        let steps = [1.0, 2.0, 5.0].map(|digit| digit * power);
-        let step = steps.into_iter().find(|step| *step >= width * (1.0 - 1e-9));
-        let step = step.unwrap_or(10.0 * power);
-        // A value that lies on a step must not be pushed to the next one by the last digit.
-        let low = (least / step + 1e-9).floor() * step;
-        let high = (most / step - 1e-9).ceil() * step;
-        let ticks = (0..100_u32).map(|number| low + f64::from(number) * step);
-        let ticks = ticks.take_while(|tick| *tick < high + step / 2.0).collect();
-        Self { title: title.into(), is_logarithmic: false, low, high, ticks }
+    /// Equal differences are equal distances: from a round value at or below all values to one at or above them, in about five
+    /// steps.
+    pub(crate) fn linear(title: &'static str, values: &[f64]) -> Self {
+        let [least, most] = bounds(values);
+        let most = most.max(least + 1e-3);
+        let power = 10_f64.powf(((most - least) / 5.0).log10().floor());
+        let mut steps = [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter();
+        let step = steps.find(|step| 5.0 * step >= most - least).unwrap_or(10.0 * power);
+        let numbers = (least / step).floor() as i64..=(most / step).ceil() as i64;
+        Self { title, is_logarithmic: false, ticks: numbers.map(|number| number as f64 * step).collect() }
     }
 
-    /// Equal factors are equal distances: from one of 1, 2, 5, 10 and so on at or below all values to one above them; those
-    /// below 1 count as 1.
-    pub(crate) fn logarithmic(title: impl Into<String>, values: &[f64]) -> Self {
-        let (least, most) = bounds(values).unwrap_or((1.0, 1.0));
-        let (least, most) = (least.max(1.0), most.max(1.0));
-        let round = || (0..9).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
-        let low = round().take_while(|value| *value <= least).last().unwrap_or(1.0);
-        let high = round().find(|value| *value > most).unwrap_or(most * 2.0);
-        let ticks = round().filter(|value| (low..=high).contains(value)).collect();
-        Self { title: title.into(), is_logarithmic: true, low, high, ticks }
+    /// Equal factors are equal distances: from one of 1, 2, 5, 10 and so on at or below all values to one at or above them.
+    pub(crate) fn logarithmic(title: &'static str, values: &[f64]) -> Self {
+        let [least, most] = bounds(values);
+        let ticks = (0..12).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
+        let mut ticks: Vec<f64> = ticks.collect();
+        let first = ticks.partition_point(|tick| *tick <= least).saturating_sub(1);
+        let last = ticks.partition_point(|tick| *tick < most).max(first + 1);
+        ticks.truncate(last + 1);
+        Self { title, is_logarithmic: true, ticks: ticks.split_off(first) }
     }
 
     /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
     fn share(&self, value: f64) -> f64 {
-        if self.is_logarithmic {
-            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
-        } else {
-            (value - self.low) / (self.high - self.low)
-        }
-    }
-
-    /// How a value is written, as people write it on an axis of such steps: `0.25`, `500`, `20k`, `1M`.
-    fn written(&self, value: f64) -> String {
-        let step = self.ticks.windows(2).next().map_or(1.0, |pair| pair[1] - pair[0]);
-        match value {
-            value if value >= 1e6 => format!("{}M", value / 1e6),
-            value if value >= 1e3 => format!("{}k", value / 1e3),
-            value if step < 0.1 - 1e-9 => format!("{value:.2}"),
-            value if step < 1.0 - 1e-9 => format!("{value:.1}"),
-            value => format!("{value:.0}"),
-        }
+        let Range { start, end } = self.range();
+        let place = |value: f64| if self.is_logarithmic { value.max(start).ln() } else { value };
+        (place(value) - place(start)) / (place(end) - place(start))
     }
 }
 
@@ -185,20 +162,22 @@ impl Ranged for Axis {
         self.ticks.clone()
     }
 
-    fn range(&self) -> std::ops::Range<f64> {
-        self.low..self.high
+    fn range(&self) -> Range<f64> {
+        self.ticks.first().copied().unwrap_or(0.0)..self.ticks.last().copied().unwrap_or(1.0)
     }
 }
 
 impl ValueFormatter<f64> for Axis {
+    /// As people write it on an axis: `0.2`, `500`, `20k`.
     fn format_ext(&self, value: &f64) -> String {
-        self.written(*value)
+        if *value >= 1e3 { format!("{}k", value / 1e3) } else { ((value * 1e4).round() / 1e4).to_string() }
     }
 }
 
-fn bounds(values: &[f64]) -> Option<(f64, f64)> {
-    let least = values.iter().copied().reduce(f64::min)?;
-    Some((least, values.iter().copied().reduce(f64::max)?))
+/// The least and the greatest of the values; 0 and 1 without any.
+fn bounds(values: &[f64]) -> [f64; 2] {
+    let bound = |of: fn(f64, f64) -> f64| values.iter().copied().reduce(of);
+    [bound(f64::min).unwrap_or(0.0), bound(f64::max).unwrap_or(1.0)]
 }
 
 #[cfg(test)]
@@ -206,21 +185,14 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
 
-    fn written(axis: &Axis) -> Vec<String> {
-        axis.ticks.iter().map(|tick| axis.written(*tick)).collect()
-    }
-
     #[test]
-    fn a_linear_scale_begins_and_ends_at_round_values() {
-        assert_eq!(written(&Axis::linear("", &[0.576, 0.885])), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
-        assert_eq!(written(&Axis::linear("", &[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
-    }
-
-    #[test]
-    fn equal_factors_are_equal_distances() {
-        let scale = Axis::logarithmic("", &[100.0, 9_999.0]);
-        assert_eq!(written(&scale), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
-        assert!((scale.share(1000.0) - 0.5).abs() < 1e-9 && (scale.share(10_000.0) - 1.0).abs() < 1e-9);
+    fn axes_begin_and_end_at_round_values_around_what_is_drawn() {
+        let written = |axis: Axis| axis.ticks.iter().map(|tick| axis.format_ext(tick)).collect::<Vec<_>>();
+        assert_eq!(written(Axis::linear("", &[0.576, 0.885])), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
+        assert_eq!(written(Axis::linear("", &[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
+        let axis = Axis::logarithmic("", &[100.0, 9_999.0]);
+        assert!((axis.share(1000.0) - 0.5).abs() < 1e-9 && (axis.share(10_000.0) - 1.0).abs() < 1e-9);
+        assert_eq!(written(axis), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
     }
 
     #[test]

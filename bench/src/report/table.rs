@@ -1,79 +1,12 @@
-//! Tables: of any cells, and of rows, with a line for each arm and a column for each measure.
+//! Tables: of any cells, and of rows, by arm and measure.
 //!
 //! It must not know what was measured.
 
 use comfy_table::CellAlignment;
 pub(crate) use comfy_table::Table;
 
-use super::{Row, find};
+use super::Row;
 use crate::stats::Figure;
-
-/// A column of a table of rows.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Column {
-    heading: String,
-    metric: String,
-    digits: usize,
-    factor: f64,
-    /// The heading of a column of the bounds behind it, if there is to be one.
-    bounds: Option<String>,
-}
-
-/// A line of a table of rows: whose measures it shows, behind its first cells.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Line {
-    cells: Vec<String>,
-    bench: String,
-    arm: String,
-    /// What stands before and behind a column's measure in the row's.
-    around: (String, String),
-}
-
-/// A column with the values of a measure.
-pub(crate) fn column(heading: impl Into<String>, metric: impl Into<String>, digits: usize) -> Column {
-    Column { heading: heading.into(), metric: metric.into(), digits, factor: 1.0, bounds: None }
-}
-
-impl Column {
-    /// The same with the bounds of the values behind them, below a heading of their own.
-    pub(crate) fn with_bounds(self, heading: impl Into<String>) -> Self {
-        Self { bounds: Some(heading.into()), ..self }
-    }
-
-    /// The same in another unit.
-    pub(crate) fn times(self, factor: f64) -> Self {
-        Self { factor, ..self }
-    }
-
-    fn headings(&self) -> impl Iterator<Item = String> {
-        [Some(self.heading.clone()), self.bounds.clone()].into_iter().flatten()
-    }
-
-    /// The value, and the bounds if they are shown; a dash for each where there is none.
-    fn cells(&self, figure: Option<Figure>) -> impl Iterator<Item = String> {
-        let shown = |value: f64| format!("{:.*}", self.digits, value * self.factor);
-        let bounds = |figure: Figure| format!("{} to {}", shown(figure.low), shown(figure.high));
-        let cells = [Some(figure.map(|figure| shown(figure.value))), self.bounds.as_ref().map(|_| figure.map(bounds))];
-        cells.into_iter().flatten().map(|cell| cell.unwrap_or_else(|| "–".to_owned()))
-    }
-}
-
-impl Line {
-    /// The measures of an arm, behind these cells.
-    pub(crate) fn new(cells: impl IntoIterator<Item = impl Into<String>>, bench: &str, arm: &str) -> Self {
-        Self {
-            cells: cells.into_iter().map(Into::into).collect(),
-            bench: bench.to_owned(),
-            arm: arm.to_owned(),
-            around: Default::default(),
-        }
-    }
-
-    /// Those whose names have this before and behind the column's.
-    pub(crate) fn around(self, before: &str, behind: &str) -> Self {
-        Self { around: (before.to_owned(), behind.to_owned()), ..self }
-    }
-}
 
 /// A table with text on the left and figures on the right.
 pub(crate) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Table {
@@ -85,34 +18,58 @@ pub(crate) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Tab
     table
 }
 
-/// The rows as a table, whose first columns have these headings; a dash stands for a row that there is not, and a line
-/// without any row is left out.
-pub(crate) fn table_of(rows: &[Row], first: &[&str], lines: &[Line], columns: &[Column]) -> Table {
-    let headings = columns.iter().flat_map(Column::headings);
-    let mut table = table(first.iter().map(|heading| (*heading).to_owned()).chain(headings));
-    for line in lines {
-        let figure = |column: &Column| {
-            let metric = format!("{}{}{}", line.around.0, column.metric, line.around.1);
-            find(rows, &line.bench, &metric, &line.arm).map(Row::figure)
-        };
-        let figures: Vec<Option<Figure>> = columns.iter().map(figure).collect();
-        if figures.iter().any(Option::is_some) {
-            let shown = columns.iter().zip(figures).flat_map(|(column, figure)| column.cells(figure));
-            table.add_row(line.cells.iter().cloned().chain(shown));
+/// The rows as a table with a line for each arm and a column for each measure, or the other way round where there are more measures
+/// than arms. Measures have their names, arms that of their benchmark, too, where there are several. How many questions there were
+/// is shown where it is not the same for all; a dash stands for a row that there is not.
+pub(crate) fn table_of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Table {
+    let rows: Vec<&Row> = rows.into_iter().collect();
+    let differ = |part: fn(&Row) -> &str| rows.windows(2).any(|pair| part(pair[0]) != part(pair[1]));
+    let (benches_differ, arms_differ) = (differ(|row| &row.bench), differ(|row| &row.arm));
+    let arm_of = |row: &Row| match (benches_differ, arms_differ) {
+        (false, _) => row.arm.clone(),
+        (true, false) => row.bench.clone(),
+        (true, true) => format!("{}, {}", row.bench, row.arm),
+    };
+    let (arms, measures) =
+        (each_once(rows.iter().map(|row| arm_of(row))), each_once(rows.iter().map(|row| &row.metric)));
+    let find = |arm: &str, measure: &str| rows.iter().find(|row| row.metric == measure && arm_of(row) == arm);
+    let cell = |arm: &str, measure: &str| find(arm, measure).map_or_else(|| "–".to_owned(), |row| shown(row.figure()));
+    if measures.len() > arms.len() {
+        let mut table = table(std::iter::once("measure").chain(arms.iter().map(String::as_str)));
+        for measure in measures {
+            table.add_row(std::iter::once(measure.clone()).chain(arms.iter().map(|arm| cell(arm, measure))));
         }
+        return table;
+    }
+    let counts_differ = rows.windows(2).any(|pair| pair[0].n != pair[1].n);
+    let header = std::iter::once("arm").chain(counts_differ.then_some("n"));
+    let mut table = table(header.chain(measures.iter().map(|measure| measure.as_str())));
+    for arm in &arms {
+        let count = rows.iter().find(|row| counts_differ && arm_of(row) == *arm).map(|row| row.n.to_string());
+        let cells = measures.iter().map(|measure| cell(arm, measure));
+        table.add_row(std::iter::once(arm.clone()).chain(count).chain(cells));
     }
     table
 }
 
-/// A share of 1, for tables.
-pub(crate) fn share(value: f64) -> String {
-    format!("{value:.3}")
+/// A figure with its bounds, if it has any, and as many digits as can be told apart.
+fn shown(Figure { value, low, high }: Figure) -> String {
+    let digits = |value: f64| match value.abs() {
+        size if size.fract() == 0.0 || size >= 1000.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    };
+    if low < high { format!("{} ({}–{})", digits(value), digits(low), digits(high)) } else { digits(value) }
 }
 
-/// A difference of shares in points with its interval, in two cells.
-pub(crate) fn points(Figure { value, low, high }: Figure) -> [String; 2] {
-    let points = |value: f64| format!("{:+.1}", value * 100.0);
-    [points(value), format!("{} to {}", points(low), points(high))]
+fn each_once<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for item in items {
+        if !found.contains(&item) {
+            found.push(item);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -120,19 +77,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_shows_its_measures_and_one_without_any_is_left_out() {
-        let figure = Figure { value: 1500.0, low: 1000.0, high: 2000.0 };
-        let rows = [Row::new("some", "p50/1KB", "one", figure)];
-        let line = |arm: &str| Line::new([arm], "some", arm).around("", "/1KB");
-        let columns = [column("p50 ms", "p50", 1).times(1e-3).with_bounds("range"), column("p99", "p99", 0)];
-        let text = table_of(&rows, &["arm"], &[line("one"), line("another")], &columns).to_string();
-        assert!(text.contains("1.5") && text.contains("1.0 to 2.0") && text.contains('–'), "{text}");
-        assert!(!text.contains("another"), "{text}");
+    fn arms_have_lines_and_what_is_missing_a_dash() {
+        let figure = Figure { value: 0.5, low: 0.25, high: 0.75 };
+        let rows = [
+            Row::new("some", "p50", "one", 1500.0),
+            Row::new("some", "share", "one", figure).over(7),
+            Row::new("some", "share", "another", 1.0),
+        ];
+        let text = table_of(&rows).to_string();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("one") || line.contains("another")).collect();
+        assert!(lines[0].contains("1500") && lines[0].contains("0.500 (0.250–0.750)"), "{text}");
+        assert!(lines[1].contains('–') && lines[1].contains(" 1 "), "{text}");
+        assert!(text.contains(" n ") && lines[0].contains(" 0 "), "the number of questions is not the same: {text}");
     }
 
     #[test]
-    fn points_have_their_sign() {
-        let figure = Figure { value: 0.0573, low: -0.01, high: 0.1 };
-        assert_eq!(points(figure), ["+5.7", "-1.0 to +10.0"]);
+    fn many_measures_are_lines_and_arms_of_several_benchmarks_have_their_names() {
+        let row = |bench: &str, metric: &str, arm: &str| Row::new(bench, metric, arm, 31.5);
+        let rows = [row("a", "p50", "one"), row("b", "p50", "one"), row("a", "p99", "one"), row("b", "p100", "one")];
+        let text = table_of(&rows).to_string();
+        assert!(text.contains("measure") && text.contains(" a ") && text.contains(" b "), "{text}");
+        assert!(text.contains("31.5") && text.contains("p100"), "{text}");
+        let text = table_of(&[row("a", "p50", "one"), row("b", "p50", "two")]).to_string();
+        assert!(text.contains("a, one") && text.contains("b, two"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Stores full of rows, made once and kept.
+//! Stores full of rows, made once and kept, and the program that runs on them.
 //!
 //! It must not know what is measured with them. The program itself begins the store, so that the scope is the one of the
 //! client's key; the rows follow through the store's own operations, past the reader.
@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use mainpoint_store::Scope;
+use mainpoint_tests::{ProxyBuilder, ScriptedUpstream};
 use serde::{Deserialize, Serialize};
 
 use super::material::Material;
 use super::mixing::Mixer;
-use super::program::begin_store;
 use crate::cache::{bytes_of, files_below, write_whole};
 use crate::product::quiet_store;
-use crate::progress::Progress;
+use crate::progress::over;
+use crate::running::{Client, MODEL, NO_DEADLINE, program, talkative_upstream, with};
 use crate::{BenchError, Failing};
 
 /// A store that holds many main points in one scope.
@@ -26,15 +27,12 @@ pub(super) struct Filled {
     pub(super) note: Note,
 }
 
-/// What is kept beside a filled store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Note {
     /// How rows are made; a store of another format is made anew.
     format: u32,
     material: String,
-    /// Main points.
     pub(super) rows: usize,
-    /// The scope that they are in.
     pub(super) scope: String,
     pub(super) bytes: u64,
     /// The share of exact neighbours that the vector index finds; none was built below the store's limit.
@@ -43,10 +41,15 @@ pub(super) struct Note {
     pub(super) seconds: f64,
 }
 
+/// Whose memory is measured.
+pub(super) const KEY: &str = "request-path";
+pub(super) const SYSTEM: &str = "You are a friend who remembers.";
+const BUDGET: u32 = 1200;
 /// Changes when rows are made in another way.
 const FORMAT: u32 = 3;
 /// Rows that are completed and flushed together.
 const BATCH: usize = 4096;
+
 impl Filled {
     /// The store with `rows` main points from the cache, or a new one.
     pub(super) async fn with(
@@ -83,7 +86,6 @@ impl Filled {
         Ok(Self { directory, note })
     }
 
-    /// The scope that the rows are in.
     pub(super) fn scope(&self) -> Result<Scope, BenchError> {
         Scope::new(self.note.scope.clone()).in_store("naming the scope")
     }
@@ -106,16 +108,12 @@ async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Sco
     let scopes = store.scopes().await.in_store("listing scopes")?;
     let scope = scopes.into_iter().next().ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
     let mixer = Mixer { passages: &material.passages, scope: scope.clone() };
-    let mut progress = Progress::begin(format!("filling {rows} rows"), rows);
-    for first in (0..rows).step_by(BATCH) {
+    for first in over(format!("filling {rows} rows"), (0..rows).step_by(BATCH)) {
         let batch = mixer.rows(first..rows.min(first + BATCH));
-        let count = batch.turns.len();
         store.accept(batch.turns).await.in_store("accepting turns")?;
         store.complete(batch.points).await.in_store("keeping main points")?;
         store.flush().await.in_store("flushing")?;
-        progress.advance(count);
     }
-    drop(progress);
     anstream::eprintln!("compacting and indexing {rows} rows");
     // After a deletion maintenance leaves no older version and builds every index from all rows, so that what is weighed is
     // what is stored.
@@ -124,4 +122,21 @@ async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Sco
     let report = store.maintain().await.in_store("maintaining")?;
     store.close().await.in_store("closing")?;
     Ok((scope, report.vector_index_recall))
+}
+
+/// Has the program itself begin a store in `directory`, with one turn of the measured caller.
+async fn begin_store(overrides: &[(String, String)], directory: &Path) {
+    let upstream = talkative_upstream().await;
+    let proxy = builder(&upstream, overrides, directory).start().await;
+    Client::new(MODEL, KEY, SYSTEM).say(&proxy, "Good morning!").await;
+    proxy.everything_read().await;
+    proxy.stop().await;
+}
+
+/// The whole scope is searched, and nothing is cut by a deadline.
+pub(super) fn builder(upstream: &ScriptedUpstream, overrides: &[(String, String)], directory: &Path) -> ProxyBuilder {
+    let directory = format!("{directory:?}");
+    let ours = [("memory.recall", "\"caller\""), NO_DEADLINE, ("store.directory", &directory)];
+    let builder = program(upstream, BUDGET, ours);
+    with(builder, overrides.iter().map(|(key, value)| (key, value)))
 }

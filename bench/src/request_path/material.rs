@@ -4,26 +4,22 @@
 
 use mainpoint_engine::{PassageReading, PassageTokens};
 
-use super::RequestPathOptions;
-use crate::BenchError;
-use crate::data::{self, Conversation};
+use crate::data::{self, Conversation, DataSet};
 use crate::ranking::minus;
 use crate::recall::library::Library;
+use crate::{BenchError, locate};
 
 /// Passages of real turns, and what people say and ask.
 #[derive(Debug, Default)]
 pub(super) struct Material {
-    /// Every passage of every conversation.
     pub(super) passages: Vec<ReadPassage>,
     /// Questions about them, each once.
     pub(super) questions: Vec<String>,
     /// What is said, message by message.
     pub(super) messages: Vec<String>,
-    /// Where it is from.
     pub(super) name: String,
 }
 
-/// A passage as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ReadPassage {
     pub(super) speaker: String,
@@ -31,7 +27,6 @@ pub(super) struct ReadPassage {
     pub(super) sentences: Vec<Sentence>,
 }
 
-/// A sentence with what is kept of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sentence {
     pub(super) text: String,
@@ -42,24 +37,22 @@ pub(super) struct Sentence {
 }
 
 impl Material {
-    /// Reads the conversations, or takes their readings from the cache.
-    pub(super) async fn read(options: &RequestPathOptions, library: &Library) -> Result<Self, BenchError> {
-        let conversations = data::load(&options.data)?.conversations;
-        let mut material = Self::default();
-        for conversation in &data::named(conversations, &options.conversations)? {
+    /// Reads the LoCoMo conversations that are reported on, or takes their readings from the cache.
+    pub(super) async fn read(library: &Library) -> Result<Self, BenchError> {
+        let path = locate::locomo();
+        let DataSet { kind, conversations } = data::load(&path)?;
+        let mut material = Self { name: kind.reported().join(" + "), ..Self::default() };
+        for conversation in &data::reported(kind, conversations, &[])? {
             material.add(library, conversation).await?;
         }
         material.questions.sort();
         material.questions.dedup();
-        material.name = options.conversations.join(" + ");
         if material.passages.is_empty() || material.questions.is_empty() {
-            let reason = "the conversations hold no passages or no questions";
-            return Err(BenchError::data(&options.data, reason));
+            return Err(BenchError::data(path, "the conversations hold no passages or no questions"));
         }
         Ok(material)
     }
 
-    /// How many numbers a vector has.
     pub(super) fn width(&self) -> usize {
         let mut sentences = self.passages.iter().flat_map(|passage| &passage.sentences);
         sentences.next().map_or(0, |sentence| sentence.vector.len())

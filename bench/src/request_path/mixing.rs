@@ -12,7 +12,6 @@ use mainpoint_store::{ConversationId, Point, Scope, Span, Turn, TurnId};
 use super::material::{ReadPassage, Sentence};
 use crate::stats::narrow;
 
-/// Makes rows of one scope.
 pub(super) struct Mixer<'a> {
     /// What they are made of; never empty.
     pub(super) passages: &'a [ReadPassage],
@@ -26,11 +25,8 @@ pub(super) struct Rows {
     pub(super) points: Vec<(Scope, TurnId, Vec<Point>)>,
 }
 
-/// The seed that every row is drawn from, together with its number.
 const SEED: u64 = 20_261_123;
-/// Turns of one conversation.
 const CONVERSATION: usize = 200;
-/// Sentences of a turn at most.
 const SENTENCES: usize = 4;
 /// Passages that its sentences are taken from.
 const SOURCES: usize = 3;

@@ -11,24 +11,20 @@ mod filling;
 mod material;
 mod mixing;
 mod playing;
-mod program;
 mod survival;
-
-use std::path::PathBuf;
 
 use clap::Args;
 
 use self::filling::Filled;
 use self::material::Material;
 use self::playing::PRODUCT;
-use crate::data::Kind;
+use crate::BenchError;
 use crate::product::Product;
 use crate::recall::library::{Library, ReadingOptions};
-use crate::report::{Line, Report, Row, SPEED, column, rows_of, sized, table_of};
+use crate::report::{Report, Row, SPEED, rows_of, sized, table_of};
 use crate::stats::as_float;
-use crate::{BenchError, locate};
 
-/// How much memory there is, and what it is made of.
+/// How much memory there is.
 #[derive(Debug, Clone, Args)]
 pub struct RequestPathOptions {
     /// How many main points the scope holds, at least 500; may be given several times or with commas. A million take 3 GB on
@@ -44,19 +40,12 @@ pub struct RequestPathOptions {
     /// Requests in each phase.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     requests: u16,
-    /// The LoCoMo file that rows are made of.
-    #[arg(long, value_name = "PATH", default_value_os_t = locate::locomo())]
-    data: PathBuf,
-    /// Conversations of it that rows are made of.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = Kind::Locomo.reported())]
-    conversations: Vec<String>,
     #[command(flatten)]
     readings: ReadingOptions,
 }
 
-/// Everything that was measured with one store; parts have rows of the same name.
+/// The rows of everything that was measured with one store; parts have some of the same name.
 struct Measured {
-    filled: Filled,
     played: Vec<Row>,
     survival: Vec<Row>,
     process: Vec<Row>,
@@ -79,7 +68,7 @@ const PROCESS: &str = "Start: from starting the program until it answers, on a s
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
     let (product, library) = options.readings.open().await?;
-    let material = Material::read(options, &library).await?;
+    let material = Material::read(&library).await?;
     let mut sizes: Vec<usize> = options.sizes.iter().map(|size| *size as usize).collect();
     sizes.sort_unstable();
     sizes.dedup();
@@ -101,7 +90,7 @@ async fn measure(
 ) -> Result<Measured, BenchError> {
     let overrides = product.overrides();
     let filled = Filled::with(&options.readings.cache, &overrides, material, rows).await?;
-    let bench = bench_name(rows);
+    let bench = sized("request-path", rows);
     let stage = playing::Stage::set(&overrides, material, &filled).await?;
     let (played, mut process) = stage.play(&bench, usize::from(options.requests)).await?;
     let note = &filled.note;
@@ -111,70 +100,23 @@ async fn measure(
     let recall = note.index_recall.map(|recall| ("recall@50", f64::from(recall), "share"));
     process.extend(rows_of(&bench, "vectors-indexed", recall));
     let survival = survival::measure(library, material, &filled, &bench).await?;
-    Ok(Measured { filled, played, survival, process })
+    Ok(Measured { played, survival, process })
 }
 
 fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
     let of = |part: fn(&Measured) -> &Vec<Row>| measured.iter().flat_map(part).cloned().collect::<Vec<Row>>();
-    let played = of(|one| &one.played);
-    let (survival, process) = (of(|one| &one.survival), of(|one| &one.process));
-    let times = || [column("p50 ms", "p50_ms", 1), column("p99 ms", "p99_ms", 1)];
-    let line = |one: &Measured, cells: &[&str], arm: &str| {
-        let rows = one.filled.note.rows;
-        let cells = std::iter::once(rows.to_string()).chain(cells.iter().map(|cell| (*cell).to_owned()));
-        Line::new(cells, &bench_name(rows), arm)
-    };
-    let phases = [("idle", ""), ("reading", "reading_")];
-    let each = |arms: &dyn Fn(&Measured) -> Vec<Line>| measured.iter().flat_map(arms).collect::<Vec<Line>>();
-    let mut report = Report::default();
-
+    let (played, survival, process) = (of(|one| &one.played), of(|one| &one.survival), of(|one| &one.process));
     let note = format!(
         "{} requests a phase, one after the other, all over the budget, from the client's sending to the upstream's receiving; \
-         the whole scope is searched. Idle: everything is read before the next request. Reading: long turns of other \
-         conversations keep the reader busy. Nothing is cut by a deadline.",
+         the whole scope is searched. Everything is read before the next request, but for the measures that begin with reading: \
+         long turns of other conversations keep the reader busy then. Nothing is cut by a deadline.",
         options.requests
     );
-    let lines = each(&|one| phases.map(|(name, load)| line(one, &[name], PRODUCT).around(load, "")).to_vec());
-    let waiting = [
-        column("memory path p50", "memory_p50_ms", 1),
-        column("rewritten", "rewritten", 0),
-        column("failed open", "failed_open", 0),
-    ];
-    let columns: Vec<_> = times().into_iter().chain(waiting).collect();
-    let first = ["main points", "reader"];
-    report.add("Added milliseconds", note, table_of(&played, &first, &lines, &columns));
-
-    let lines = each(&|one| {
-        let steps = one.played.iter().filter(|row| row.metric == "p50_ms" && row.arm != PRODUCT);
-        let steps: Vec<&str> = steps.map(|row| row.arm.as_str()).collect();
-        let of_phase = |(name, load)| steps.iter().map(move |step| line(one, &[name, step], step).around(load, ""));
-        phases.into_iter().flat_map(of_phase).collect()
-    });
-    let first = ["main points", "reader", "step"];
-    report.add("Steps of the memory path", STEPS, table_of(&played, &first, &lines, &times()));
-
-    let lines = each(&|one| {
-        let limits = one.survival.iter().filter(|row| row.metric == "p50_ms");
-        limits.map(|row| line(one, &[&row.arm], &row.arm)).collect()
-    });
-    let found = [column("turns", "turns", 0), column("of the ten best", survival::SURVIVAL, 3)];
-    let columns: Vec<_> = found.into_iter().chain(times()).collect();
-    let table = table_of(&survival, &["main points", "memory.candidates"], &lines, &columns);
-    report.add("The first stage", FIRST_STAGE, table);
-
-    let columns = [
-        column("start ms", "start_ms", 1),
-        column("memory MiB", "memory_mib", 1),
-        column("at the most MiB", "memory_peak_mib", 1),
-        column("bytes a row", "bytes_per_row", 0),
-    ];
-    let lines = each(&|one| vec![line(one, &[], PRODUCT)]);
-    let table = table_of(&process, &["main points"], &lines, &columns);
-    report.add("The process and the disk", PROCESS, table);
+    let mut report = Report::default();
+    report.add("Added milliseconds", note, table_of(played.iter().filter(|row| row.arm == PRODUCT)));
+    report.add("Steps of the memory path", STEPS, table_of(played.iter().filter(|row| row.arm != PRODUCT)));
+    report.add("The first stage", FIRST_STAGE, table_of(&survival));
+    report.add("The process and the disk", PROCESS, table_of(&process));
     report.rows = [played, survival, process].concat();
     report
-}
-
-fn bench_name(rows: usize) -> String {
-    sized("request-path", rows)
 }

@@ -10,20 +10,17 @@ use mainpoint_tests::{ScriptedUpstream, StartedProxy, usage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::filling::Filled;
+use super::filling::{Filled, KEY, SYSTEM, builder};
 use super::material::Material;
-use super::program::{KEY, SYSTEM, builder};
 use crate::BenchError;
 use crate::filled::working_copy;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::report::{Row, quantiles, rows_of};
 use crate::running::{Client, MODEL, talkative_upstream};
 use crate::stats::as_float;
 
-/// The running program and those around it.
 pub(super) struct Stage<'a> {
     material: &'a Material,
-    /// How many main points there are.
     rows: usize,
     /// From starting the program until it answers.
     start: Duration,
@@ -37,7 +34,6 @@ pub(super) struct Stage<'a> {
 /// What the reader has to do beside the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Load {
-    /// Nothing.
     Idle,
     /// Long turns of other conversations.
     Reading,
@@ -48,9 +44,7 @@ enum Load {
 struct Phase {
     /// From the client's sending to the upstream's receiving.
     added: Vec<f64>,
-    /// Of the memory path alone.
     memory: Vec<f64>,
-    /// Of each of its steps.
     steps: BTreeMap<String, Vec<f64>>,
     failed_open: usize,
     rewritten: usize,
@@ -68,7 +62,6 @@ const LONG: usize = 24;
 const EVERY: Duration = Duration::from_millis(250);
 
 impl<'a> Stage<'a> {
-    /// Starts the program on a working copy of the store.
     pub(super) async fn set(
         overrides: &[(String, String)],
         material: &'a Material,
@@ -116,14 +109,12 @@ impl<'a> Stage<'a> {
     }
 
     async fn phase(&self, requests: usize, load: Load) -> Result<Phase, BenchError> {
-        let mut progress = Progress::begin(format!("{load:?}, {} rows", self.rows), requests);
         let mut phase = Phase::default();
-        for number in 0..requests {
+        for number in over(format!("{load:?}, {} rows", self.rows), 0..requests) {
             if load == Load::Idle {
                 self.proxy.everything_read().await;
             }
             self.ask(&self.question(number, load), &mut phase).await?;
-            progress.advance(1);
         }
         Ok(phase)
     }

@@ -18,22 +18,18 @@ use super::filling::Filled;
 use super::material::Material;
 use crate::filled::working_copy;
 use crate::product::quiet_store;
-use crate::progress::Progress;
+use crate::progress::over;
 use crate::ranking::by_score;
 use crate::recall::library::Library;
 use crate::report::{Row, quantiles, rows_of};
 use crate::stats::as_float;
 use crate::{BenchError, Failing};
 
-/// How many of the best matches are looked for.
 const BEST: usize = 10;
-/// The measure of how many of them are candidates.
-pub(super) const SURVIVAL: &str = "survival@10";
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
 /// How often sketches are looked for that are being loaded.
 const LOOKS: usize = 20_000;
-/// Most questions that are asked.
 const QUESTIONS: usize = 100;
 /// Main points that questions are compared with at most, in all.
 const COMPARED: usize = 20_000_000;
@@ -41,7 +37,6 @@ const COMPARED: usize = 20_000_000;
 /// What the product's search finds with one limit of candidates, question by question.
 #[derive(Default)]
 struct Tally {
-    /// `memory.candidates`.
     limit: usize,
     found: usize,
     wanted: usize,
@@ -69,8 +64,7 @@ pub(super) async fn measure(
     let mut tallies: Vec<Tally> = limits.into_iter().map(|limit| Tally { limit, ..Tally::default() }).collect();
     let mut exhaustive = Vec::new();
     let questions = &material.questions[..material.questions.len().min(QUESTIONS).min(COMPARED / rows.max(1))];
-    let mut progress = Progress::begin(format!("comparing all of {rows} rows"), questions.len());
-    for text in questions {
+    for text in over(format!("comparing all of {rows} rows"), questions) {
         let question = library.engine.question(text).await.in_engine("preparing a question")?;
         sketched(&snapshot, question.codes.sketch_form()).await?;
         let started = Instant::now();
@@ -80,7 +74,6 @@ pub(super) async fn measure(
         for tally in &mut tallies {
             tally.search(config, &snapshot, text, &question, &best).await?;
         }
-        progress.advance(1);
     }
     drop(snapshot);
     store.close().await.in_store("closing")?;
@@ -124,7 +117,7 @@ impl Tally {
         let arm = format!("candidates-{}", self.limit);
         let share = as_float(self.found) / as_float(self.wanted.max(1));
         let turns = as_float(self.candidates) / as_float(self.times.len().max(1));
-        let found = rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]);
+        let found = rows_of(bench, &arm, [("survival@10", share, "share"), ("turns", turns, "turns")]);
         [quantiles(bench, "", &arm, std::slice::from_ref(&self.times)), found].concat()
     }
 }
@@ -141,7 +134,6 @@ async fn sketched(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<(), Bench
     Err(BenchError::new("the sketches are never whole"))
 }
 
-/// The turns of the best passages.
 fn best(passages: &[IndexedPassage], scores: &[Option<f32>]) -> Vec<TurnId> {
     let scores: Vec<f32> = scores.iter().map(|score| score.unwrap_or(f32::MIN)).collect();
     let order = by_score(&scores).into_iter().take(BEST);

@@ -7,10 +7,9 @@ use crate::BenchError;
 use crate::data::{self, Conversation, Question, Turn};
 use crate::filled::{History, Recorded, Stage, message};
 use crate::memory_block::{MemoryBlock, Recalled};
-use crate::progress::Progress;
+use crate::progress::bar;
 use crate::running::{Client, NO_DEADLINE};
 
-/// The system message of every chat.
 const SYSTEM: &str = "You are a helpful assistant.";
 /// Every chat of the caller is asked, and nothing that is asked is found by another question: it stays in the journal.
 const SETTINGS: [(&str, &str); 5] = [
@@ -33,16 +32,16 @@ pub(super) async fn ask(
     let stage = history.play(&options.play.cache, options.budget, &SETTINGS, &options.play.settings).await?;
     let client = stage.client(SYSTEM);
     let remarks: Vec<String> = data::remarks()?.into_values().flatten().collect();
-    let mut progress = Progress::begin(format!("asking {}", conversation.name), questions.len() + remarks.len());
+    let bar = bar(format!("asking {}", conversation.name), questions.len() + remarks.len());
     for question in questions {
         let (block, scores) = opened_with(&stage, &client, &question.text).await?;
         played.judged.push(Judged::new(&block, &scores, conversation, question));
-        progress.advance(1);
+        bar.inc(1);
     }
     for remark in &remarks {
         let (block, _) = opened_with(&stage, &client, remark).await?;
         played.silent.push(block.quotes.is_empty());
-        progress.advance(1);
+        bar.inc(1);
     }
     stage.end().await;
     Ok(())

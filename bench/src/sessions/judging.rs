@@ -11,7 +11,6 @@ use crate::stats::as_float;
 /// A question with what its prompt holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judged {
-    /// What kind of question it is.
     pub(super) category: String,
     /// The share of the turns that answer it which are quoted.
     pub(super) evidence: f64,
@@ -32,7 +31,6 @@ pub(super) enum UpdateOutcome {
     NewestBehind,
     /// Something older without the newest.
     OutdatedAlone,
-    /// None of them.
     Nothing,
 }
 

@@ -28,8 +28,8 @@ pub struct SessionOptions {
     /// change.
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     data: Vec<PathBuf>,
-    /// Conversations, instead of those that nothing was chosen on. Without --data, those of the LoCoMo file.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Conversations, of --data, instead of those that nothing was chosen on.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "data")]
     conversations: Vec<String>,
     /// Most questions of each data set; of more, so many are drawn with a fixed seed.
     #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(1..))]
@@ -44,7 +44,6 @@ pub struct SessionOptions {
 /// Everything that came of one data set.
 #[derive(Debug, Default)]
 struct Played {
-    /// The questions with what their prompts hold.
     judged: Vec<Judged>,
     /// For each chat that opens with small talk, whether no memories were added.
     silent: Vec<bool>,
@@ -56,14 +55,14 @@ struct Played {
 /// Any failure of data or files, and of the memory while it is asked.
 pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
     let (mut report, mut benches) = (Report::default(), Vec::new());
-    for DataSet { kind, conversations } in options.sets()? {
-        let conversations = data::reported(kind, conversations, &options.conversations)?;
+    for set in options.sets()? {
+        let bench = data::bench(format!("sessions-{}", set.name()), &options.conversations);
+        let conversations = data::reported(set.kind, set.conversations, &options.conversations)?;
         let drawn = data::drawn(&conversations, options.questions.into(), |_| true);
         let mut played = Played::default();
         for (conversation, questions) in conversations.iter().zip(&drawn) {
             asking::ask(options, conversation, questions, &mut played).await?;
         }
-        let bench = options.bench(kind.name());
         report.rows.extend(report::rows(&bench, options.memory_tokens(), &played));
         benches.push(bench);
     }
@@ -75,16 +74,11 @@ pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
 const MEMORY_TOKENS: &str = "400";
 
 impl SessionOptions {
-    /// The data sets that are played.
     fn sets(&self) -> Result<Vec<DataSet>, BenchError> {
         if !self.data.is_empty() {
             return self.data.iter().map(|path| data::load(path)).collect();
         }
-        let locomo = data::load(&locate::locomo())?;
-        if !self.conversations.is_empty() {
-            return Ok(vec![locomo]);
-        }
-        Ok(vec![locomo, data::load(&locate::longmemeval())?, data::updates()?])
+        Ok(vec![data::load(&locate::locomo())?, data::load(&locate::longmemeval())?, data::updates()?])
     }
 
     /// Most tokens of the memories for one question, as the configuration has them.
@@ -92,37 +86,17 @@ impl SessionOptions {
         let set = self.play.settings.iter().rev().find(|(key, _)| key == "memory.memory_tokens");
         set.map_or(MEMORY_TOKENS, |(_, value)| value)
     }
-
-    /// What the rows of a data set are called: results of other conversations never pass for those that are reported.
-    fn bench(&self, kind: &str) -> String {
-        match self.conversations.as_slice() {
-            [] => format!("sessions-{kind}"),
-            names => format!("sessions-{kind}-{}", names.join("+")),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        options: SessionOptions,
-    }
+    use crate::filled::tests::parsed;
 
     #[test]
-    fn memories_have_400_tokens_unless_they_are_set_and_other_conversations_have_another_name() {
-        let options = |arguments: &[&str]| {
-            Program::try_parse_from(["sessions"].iter().chain(arguments)).map(|program| program.options)
-        };
-        let plain = options(&[]).unwrap();
-        assert_eq!((plain.memory_tokens(), plain.bench("locomo").as_str()), ("400", "sessions-locomo"));
-        let set = ["--set", "memory.memory_tokens=90", "--set", "memory.memory_tokens = 200", "--conversations", "a,b"];
-        let set = options(&set).unwrap();
-        assert_eq!((set.memory_tokens(), set.bench("locomo").as_str()), ("200", "sessions-locomo-a+b"));
+    fn memories_have_400_tokens_unless_they_are_set() {
+        assert_eq!(parsed::<SessionOptions>(&[]).memory_tokens(), "400");
+        let set = ["--set", "memory.memory_tokens=90", "--set", "memory.memory_tokens = 200"];
+        assert_eq!(parsed::<SessionOptions>(&set).memory_tokens(), "200");
     }
 }
