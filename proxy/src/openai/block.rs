@@ -89,7 +89,8 @@ pub(crate) fn before(text: &str) -> Option<PossibleBlock<'_>> {
 
 /// What has the form of a memory block at the end of `text`, where some messages have it, and had it in earlier versions.
 pub(crate) fn behind(text: &str) -> Option<PossibleBlock<'_>> {
-    MEMORIES.into_iter().find_map(|marks| marks.behind(text))
+    // The shortest one begins last: another one may be pasted before it.
+    MEMORIES.into_iter().filter_map(|marks| marks.behind(text)).min_by_key(|found| found.length)
 }
 
 /// Whether an earlier version made this block, which put it behind what a message says.

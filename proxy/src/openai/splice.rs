@@ -253,7 +253,7 @@ mod tests {
         let empty = rewrite(&request, &edits(&[1], Some((0, "B")))).unwrap();
         assert_eq!(
             empty,
-            r#"{"messages":[{"role":"user","content":[ {"text":"B","type":"text"}]}]}"#
+            r#"{"messages":[{"role":"user","content":[{"text":"B","type":"text"} ]}]}"#
                 .replace(r#"{"text":"B","type":"text"}"#, &json!({"type": "text", "text": "B"}).to_string())
         );
         let last = rewrite(&request, &edits(&[0], Some((1, "B")))).unwrap();

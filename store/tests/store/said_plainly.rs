@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use mainpoint_store::{ConversationAppend, PlacedTurn, PlainTurn, SaidTurn, Scope, Store, Turn, TurnId, TurnPlace};
 
 use crate::support::{conversation_id, files_with, id, lexical, now, open, point, scope, turn};
@@ -100,7 +100,8 @@ fn place(number: u64) -> TurnPlace {
 async fn what_was_said_is_listed_once_where_and_when_it_was_sent_first() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let time = now() - TimeDelta::days(3);
+    // The tables keep microseconds.
+    let time = (now() - TimeDelta::days(3)).trunc_subsecs(6);
     said_plainly(&store, &scope, time).await;
     for _ in 0..2 {
         let outline = store.outline(&scope).await.unwrap();

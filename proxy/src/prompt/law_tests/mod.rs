@@ -193,7 +193,11 @@ impl Laws {
                 prop_assert!(own.eq(after.original_parts().filter(some)), "the message's own words stay");
                 prop_assert_eq!(&before.fields, &after.fields);
                 only_longer(before, prepared.request.slice(&before.range), again.request.slice(&after.range))?;
-                prop_assert!(matches!(after.parts.last(), Some(Part::Text(text)) if text.ends_with(block.as_str())));
+                let stands = match before.answers.is_empty() {
+                    true => matches!(after.parts.first(), Some(Part::Text(text)) if text.starts_with(block.as_str())),
+                    false => matches!(after.parts.last(), Some(Part::Text(text)) if text == block),
+                };
+                prop_assert!(stands, "before the message's words, or behind results of tools");
             } else {
                 let (old, new) = (prepared.request.slice(&before.range), again.request.slice(&after.range));
                 prop_assert_eq!(old, new, "messages without a block keep their bytes");
