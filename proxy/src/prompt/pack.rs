@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use mainpoint_engine::EngineError;
-use mainpoint_store::TurnId;
+use mainpoint_store::{ConversationId, TurnId};
 use serde::{Deserialize, Serialize};
 
 use super::dedup::{JoinedMemory, joined};
@@ -47,7 +47,7 @@ pub(crate) struct Place {
 }
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it below its days. The
-/// day with the best memory comes last, next to the question; what was said on one day stands in chronological order. A
+/// day with the best memory comes last, next to the question; what a conversation said on one day stands together, in chronological order. A
 /// turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is
 /// quoted by its best passage, if that is worth them, and a tool's result by several of them, if these are; where the
 /// passage is too long for the room, by the sentences of it that share most with the question, if these are worth
@@ -105,7 +105,7 @@ pub(crate) fn pack(
         }
         free -= cost;
         known.extend(&memory.turns);
-        quotes.push(PackedQuote { rank, text, source });
+        quotes.push(PackedQuote { rank, text, source, conversation: latest.turn.conversation });
     }
     let mut packed = Packed { quotes, seal };
     let mut best: HashMap<NaiveDate, usize> = HashMap::new();
@@ -113,7 +113,16 @@ pub(crate) fn pack(
         let rank = best.entry(quote.day()).or_insert(quote.rank);
         *rank = quote.rank.min(*rank);
     }
-    packed.quotes.sort_by_key(|quote| (best.get(&quote.day()).copied().map(Reverse), quote.source.order(), quote.rank));
+    let mut begins: HashMap<(NaiveDate, ConversationId), (i64, u32)> = HashMap::new();
+    for quote in &packed.quotes {
+        let order = quote.source.order();
+        let begin = begins.entry(quote.group()).or_insert(order);
+        *begin = order.min(*begin);
+    }
+    packed.quotes.sort_by_key(|quote| {
+        let day = best.get(&quote.day()).copied().map(Reverse);
+        (day, begins.get(&quote.group()).copied(), quote.conversation, quote.source.order(), quote.rank)
+    });
     while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
         packed.drop_weakest();
     }
@@ -139,12 +148,18 @@ struct PackedQuote {
     rank: usize,
     text: String,
     source: Source,
+    conversation: ConversationId,
 }
 
 impl PackedQuote {
     /// The day that it stands below.
     fn day(&self) -> NaiveDate {
         self.source.time.date_naive()
+    }
+
+    /// What it stands together with.
+    fn group(&self) -> (NaiveDate, ConversationId) {
+        (self.day(), self.conversation)
     }
 }
 
@@ -246,7 +261,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns_for_tests::{id, recalled, turn};
+    use crate::memory::turns_for_tests::{conversation, id, recalled, turn};
 
     fn memory(position: u32, text: &str) -> RecalledTurn {
         recalled(turn(position, text))
@@ -282,6 +297,18 @@ mod tests {
         let said: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("user: ")).collect();
         assert_eq!(said, ["fourth", "second", "third", "best"]);
         assert_eq!(block.matches("[5 January 1970]").count(), 1, "{block}");
+    }
+
+    #[test]
+    fn conversations_of_one_minute_are_not_mixed() {
+        let of = |name: u32, position: u32, text: &str| {
+            recalled(Turn { conversation: conversation(name), ..turn(position, text) })
+        };
+        let all = [of(1, 0, "a"), of(2, 1, "b"), of(1, 2, "c"), of(2, 3, "d")];
+        let all = all.map(|one| RecalledTurn { turn: Turn { time: DateTime::UNIX_EPOCH, ..one.turn.clone() }, ..one });
+        let block = pack(&all, &HashSet::new(), place(200), words).unwrap().unwrap().block();
+        let said: String = block.lines().filter_map(|line| line.strip_prefix("user: ")).collect();
+        assert!(["acbd", "bdac"].contains(&&*said), "{block}");
     }
 
     #[test]

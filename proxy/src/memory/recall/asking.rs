@@ -19,7 +19,7 @@ pub(super) struct Asking {
     pub(super) needs_rest: bool,
 }
 
-/// Bytes of a message that is short enough to be a question as a whole.
+/// Bytes of prose that is short enough to be a question as a whole.
 const SHORT: usize = 200;
 /// Most bytes of a message with lines that are no prose whose rest is worth asking for.
 const FEW_LINES: usize = 2 << 10;
@@ -38,14 +38,14 @@ const WORDS: usize = 3;
 /// … or so many letters of an alphabet; a character of a wide script says as much as three.
 const SAID: usize = 12;
 
-/// What a message asks; `None` where it is short, where no line of it stands out, or where there is little else in it.
+/// What a message asks; `None` where it is short prose, where no line of it stands out, or where there is little else in it.
 pub(super) fn asking(message: &str) -> Option<Asking> {
     let message = message.trim();
-    if message.len() <= SHORT {
+    let is_prose = is_prose_mostly(message);
+    if is_prose && message.len() <= SHORT {
         return None;
     }
     let (first, last) = (first_lines(message), last_lines(message));
-    let is_prose = is_prose_mostly(message);
     let asked = match (first.iter().position(Line::asks), last.iter().rposition(Line::asks)) {
         (None, None) if is_prose => None,
         (None, None) => stands_out(&first, &last),

@@ -23,7 +23,7 @@ fn asked(message: &str) -> Option<String> {
 #[test]
 fn a_question_before_or_behind_pasted_lines_is_found() {
     let code = "```rust\nfn main() {\n    let value = compute(it)?;\n}\n```";
-    for lines in [4, 6, 20, 400] {
+    for lines in [2, 4, 6, 20, 400] {
         for message in [
             format!("{QUESTION}\n{}", log(lines)),
             format!("{QUESTION}\n\n{}", log(lines)),
@@ -36,6 +36,17 @@ fn a_question_before_or_behind_pasted_lines_is_found() {
             format!("{MAIL}\n\n{QUESTION}"),
         ] {
             assert_eq!(asked(&message).as_deref(), Some(QUESTION), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_question_beside_a_single_line_that_is_no_prose_is_found() {
+    let line = "2026-11-29T07:12:11Z ERROR psql: could not connect to 10.0.3.7:5432 (timeout=30s)";
+    for question in [QUESTION, "我的船海鹰号停在哪个泊位？"] {
+        for message in [format!("{line}\n{question}"), format!("{question}\n\n{line}")] {
+            assert!(message.len() <= SHORT, "{message}");
+            assert_eq!(asked(&message).as_deref(), Some(question), "{message}");
         }
     }
 }

@@ -4,7 +4,6 @@
 
 pub mod abstention;
 mod asking;
-mod beside;
 pub mod candidates;
 pub mod dates;
 mod excerpts;
@@ -164,8 +163,8 @@ impl RecalledTurn {
 
 impl Recall<'_> {
     /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the
-    /// question well enough. Of a long message what asks is a question by itself; the whole of it is another one
-    /// beside it, where the rest may say what it is about.
+    /// question well enough. Of a message with pasted lines what asks is the question. Where that alone finds nothing,
+    /// and the rest may say what it is about, the whole is.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -179,12 +178,13 @@ impl Recall<'_> {
             return self.find(&question, whole).await;
         };
         let asked = Wording { text: asking.text.clone(), whole: &asking.text };
-        let found = if asking.needs_rest {
-            let (asked, whole) = tokio::try_join!(self.find(&question, asked), self.find(&question, whole))?;
-            asked.beside(whole, &self.floor(), self.most)
-        } else {
-            self.find(&question, asked).await?
-        };
+        let mut found = self.find(&question, asked).await?;
+        if found.abstained && asking.needs_rest {
+            let mut steps = found.steps;
+            found = self.find(&question, whole).await?;
+            steps.merge(found.steps);
+            found.steps = steps;
+        }
         Ok(RecallResult { asking: Some(asking.text), ..found })
     }
 
