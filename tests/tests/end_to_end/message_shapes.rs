@@ -204,13 +204,13 @@ impl Shape {
         self.check_parts(kept, &original[original.len() - 1 - self.after.len()]);
     }
 
-    /// A block comes as a part of its own after parts, which stay what they are.
+    /// A block comes as a part of its own before parts, which stay what they are.
     fn check_parts(&self, kept: &[Value], question: &Value) {
         let Some(own) = question["content"].as_array() else {
             return;
         };
         let sent = kept[kept.len() - 1 - self.after.len()]["content"].as_array();
-        let (block, parts) = sent.and_then(|sent| sent.split_last()).expect("parts");
+        let (block, parts) = sent.and_then(|sent| sent.split_first()).expect("parts");
         assert_eq!(parts, own, "{}", self.name);
         assert_eq!(block["type"], "text", "{}", self.name);
     }
