@@ -65,7 +65,10 @@ const SHAPES: [Shape; 9] = [
             r#"{"name":"helper\u002d1","role":"assistant","content":"She is."}"#,
         ],
         question: r#"{"name":"Zo\u00eb","role":"user","content":"What was the padlock code of my locker at the climbing gym again?"}"#,
-        parts: &[r#"{"name":"Zo\u00eb","role":"user","content":"What was"#],
+        parts: &[
+            r#"{"name":"Zo\u00eb","role":"user","content":""#,
+            r#"What was the padlock code of my locker at the climbing gym again?"}"#,
+        ],
         ..PLAIN
     },
     Shape {
