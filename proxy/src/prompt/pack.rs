@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use mainpoint_engine::EngineError;
@@ -107,22 +108,8 @@ pub(crate) fn pack(
         known.extend(&memory.turns);
         quotes.push(PackedQuote { rank, text, source, conversation: latest.turn.conversation });
     }
+    arrange(&mut quotes);
     let mut packed = Packed { quotes, seal };
-    let mut best: HashMap<NaiveDate, usize> = HashMap::new();
-    for quote in &packed.quotes {
-        let rank = best.entry(quote.day()).or_insert(quote.rank);
-        *rank = quote.rank.min(*rank);
-    }
-    let mut begins: HashMap<(NaiveDate, ConversationId), (i64, u32)> = HashMap::new();
-    for quote in &packed.quotes {
-        let order = quote.source.order();
-        let begin = begins.entry(quote.group()).or_insert(order);
-        *begin = order.min(*begin);
-    }
-    packed.quotes.sort_by_key(|quote| {
-        let day = best.get(&quote.day()).copied().map(Reverse);
-        (day, begins.get(&quote.group()).copied(), quote.conversation, quote.source.order(), quote.rank)
-    });
     while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
         packed.drop_weakest();
     }
@@ -229,6 +216,30 @@ fn self_contained(question: usize) -> f32 {
 
 /// Bytes of a question that leans on what was said before, about forty tokens.
 const QUESTION_BYTES: f32 = 160.0;
+/// Puts the day with the best quote last, and within a day what each conversation said together, in chronological order.
+fn arrange(quotes: &mut [PackedQuote]) {
+    let best = least(quotes, PackedQuote::day, |quote| quote.rank);
+    let begins = least(quotes, PackedQuote::group, |quote| quote.source.order());
+    quotes.sort_by_key(|quote| {
+        let day = best.get(&quote.day()).copied().map(Reverse);
+        (day, begins.get(&quote.group()).copied(), quote.conversation, quote.source.order(), quote.rank)
+    });
+}
+
+/// The least value among the quotes of each group.
+fn least<G: Eq + Hash, V: Ord + Copy>(
+    quotes: &[PackedQuote],
+    group: impl Fn(&PackedQuote) -> G,
+    value: impl Fn(&PackedQuote) -> V,
+) -> HashMap<G, V> {
+    let mut found = HashMap::new();
+    for quote in quotes {
+        let value = value(quote);
+        found.entry(group(quote)).and_modify(|least: &mut V| *least = value.min(*least)).or_insert(value);
+    }
+    found
+}
+
 /// How many of the best memories may be quoted again.
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
