@@ -77,8 +77,7 @@ async fn said_earlier(
         return Ok(BTreeMap::new());
     }
     let next: Vec<TurnId> = next.into_iter().collect();
-    let next = lookup::turns(shared, scope, &next).await?;
-    let times: BTreeMap<TurnId, DateTime<Utc>> = next.into_iter().map(|turn| (turn.id, turn.time)).collect();
+    let times = lookup::first_seen(shared, scope, &next).await?;
     let said = followed.into_iter().filter_map(|(at, next)| Some((known + at, *times.get(new.get(next)?)?)));
     Ok(said.collect())
 }
@@ -160,11 +159,10 @@ async fn is_another_by_time(
     let first = replaced.map(|replaced| replaced.known).or_else(|| turns.get(point.begins_at).copied());
     let Some((first, last)) = first.zip(turns.get(point.at).copied()) else { return Ok(false) };
     let view = ConversationView { tip: matched.tip, now: time, earlier: Vec::new() };
-    let known = lookup::turns_said_last(shared, scope, &[first, last], Some(view)).await?;
-    let said = |turn: TurnId| known.iter().find(|known| known.id == turn).map(|known| known.time);
-    let Some((began, ended)) = said(first).zip(said(last)) else { return Ok(false) };
+    let said = lookup::said_last(shared, scope, &[first, last], Some(view)).await?;
+    let Some((began, ended)) = said.get(&first).zip(said.get(&last)) else { return Ok(false) };
     let came_at_once = began.timestamp_micros() == ended.timestamp_micros();
-    Ok((may_be_examples && came_at_once) || (!point.is_telling && time.signed_duration_since(ended) > FORGOTTEN))
+    Ok((may_be_examples && came_at_once) || (!point.is_telling && time.signed_duration_since(*ended) > FORGOTTEN))
 }
 
 /// The conversation that began as the request does about when it is made, which may be another one than was found first.
@@ -203,7 +201,7 @@ async fn begun_within(
     if recorded.is_some_and(|said| span.contains(&said)) {
         return Ok(Began::There);
     }
-    let first_seen = lookup::turns(shared, scope, &[first]).await?.first().map(|known| known.time);
+    let first_seen = lookup::first_seen(shared, scope, &[first]).await?.get(&first).copied();
     // Of one whose words are not there nobody knows when it was said.
     if recorded.is_none() && first_seen.is_none_or(|said| span.contains(&said)) {
         return Ok(Began::There);

@@ -17,7 +17,7 @@ use crate::lance::schema::column;
 use crate::lance::{batches, columns, filter, tables};
 use crate::records::{ConversationView, Pending, Scope, Turn, TurnId};
 use crate::state::Shared;
-use crate::state::turn_index::State;
+use crate::state::turn_index::{Seen, State};
 
 /// Up to so many turns are asked for by their ids.
 pub(super) const FEW: usize = 1024;
@@ -66,21 +66,43 @@ pub(crate) async fn turns_said_last(
     conversation: Option<ConversationView>,
 ) -> Result<Vec<Turn>, StoreError> {
     let mut found = turns(shared, scope, ids).await?;
-    if found.is_empty() {
-        return Ok(found);
-    }
-    let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
-    let scope = scope.clone();
-    let last = shared
-        .blocking(move |shared| match &conversation {
-            None => shared.journal.said_last(&scope, &first_seen),
-            Some(conversation) => shared.journal.said_last_in(&scope, conversation, &first_seen),
-        })
-        .await?;
+    let first_seen = found.iter().map(|turn| (turn.id, turn.time)).collect();
+    let last = last_of(shared, scope, first_seen, conversation).await?;
     for turn in &mut found {
         turn.time = last.get(&turn.id).copied().unwrap_or(turn.time);
     }
     Ok(found)
+}
+
+/// When these turns were said last, as [`turns_said_last`] has it, without their words; missing ones are left out.
+pub(crate) async fn said_last(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    ids: &[TurnId],
+    conversation: Option<ConversationView>,
+) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
+    let mut times = first_seen(shared, scope, ids).await?;
+    let first_seen = times.iter().map(|(id, time)| (*id, *time)).collect();
+    times.extend(last_of(shared, scope, first_seen, conversation).await?);
+    Ok(times)
+}
+
+/// When turns that were first seen at these times were said last.
+async fn last_of(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    first_seen: Vec<(TurnId, DateTime<Utc>)>,
+    conversation: Option<ConversationView>,
+) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
+    if first_seen.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let scope = scope.clone();
+    let last = move |shared: &Shared| match &conversation {
+        None => shared.journal.said_last(&scope, &first_seen),
+        Some(conversation) => shared.journal.said_last_in(&scope, conversation, &first_seen),
+    };
+    shared.blocking(last).await
 }
 
 /// When these turns were first seen, without their words; missing ones are left out.
@@ -91,20 +113,41 @@ pub(crate) async fn first_seen(
 ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
     let pending = pending_turns(shared, scope, Some(ids)).await?;
     let mut found: HashMap<TurnId, DateTime<Utc>> = pending.into_iter().map(|(id, turn)| (id, turn.time)).collect();
+    let elsewhere = |found: &HashMap<TurnId, DateTime<Utc>>| -> Vec<TurnId> {
+        let is_elsewhere = |id: &TurnId| !found.contains_key(id) && !shared.deletions_due.covers(scope, *id);
+        ids.iter().copied().filter(is_elsewhere).collect()
+    };
     // One that left the journal meanwhile is in LanceDB by now.
-    let rest: HashSet<TurnId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
-    if rest.is_empty() {
-        return Ok(found);
+    let stored = shared.turn_index().times(scope, &elsewhere(&found));
+    found.extend(stored);
+    let rest = elsewhere(&found);
+    if !rest.is_empty() {
+        found.extend(times_in_tables(shared, scope, &rest).await?);
     }
-    let rows = match rest.len() {
-        0..=FEW => filter::of_ids(scope, column::ID, &rest.iter().copied().collect::<Vec<_>>()),
+    Ok(found)
+}
+
+/// Finds turns in LanceDB by their ids, without their words.
+async fn times_in_tables(
+    shared: &Shared,
+    scope: &Scope,
+    ids: &[TurnId],
+) -> Result<Vec<(TurnId, DateTime<Utc>)>, StoreError> {
+    let rows = match ids.len() {
+        0..=FEW => filter::of_ids(scope, column::ID, ids),
         _ => filter::of_scope(scope),
     };
+    let wanted: HashSet<&TurnId> = ids.iter().collect();
+    let mut found = Vec::new();
     let _reading = shared.gate.read().await;
     for batch in tables::rows(&shared.tables().turns, rows, &[column::ID, column::TIME], None).await? {
-        let times = batches::times_from_batch(&batch)?;
-        let seen = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(times);
-        found.extend(seen.filter(|(id, _)| rest.contains(id)));
+        let seen = columns::row_ids(&batch)?.iter().zip(batches::times_from_batch(&batch)?);
+        let seen = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(seen);
+        let mut turn_index = shared.turn_index();
+        for (id, (row, time)) in seen.filter(|(id, _)| wanted.contains(id)) {
+            turn_index.set_seen(scope, id, Seen { row: *row, time });
+            found.push((id, time));
+        }
     }
     Ok(found)
 }
@@ -152,7 +195,7 @@ pub(super) async fn stored_turns(shared: &Shared, filter: DfExpr) -> Result<Hash
         let turns = batches::turns_from_batch(&batch)?;
         let mut turn_index = shared.turn_index();
         for (turn, row) in turns.into_iter().zip(columns::row_ids(&batch)?) {
-            turn_index.set_row(&turn.scope, turn.id, *row);
+            turn_index.set_seen(&turn.scope, turn.id, Seen { row: *row, time: turn.time });
             found.insert(turn.id, turn);
         }
     }

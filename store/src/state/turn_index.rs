@@ -3,9 +3,11 @@
 //! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?". Must not know: disks.
 //!
 //! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
-//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 80 MB).
+//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 100 MB).
 
 use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
 
 use crate::records::{ConversationId, Pending, Scope, ScopeCounts, TurnId};
 
@@ -33,8 +35,16 @@ pub(crate) enum State {
 pub(crate) struct FoundTurn {
     pub(crate) id: TurnId,
     pub(crate) conversation: ConversationId,
-    /// Its row, as long as that file is not merged with others.
+    pub(crate) seen: Seen,
+}
+
+/// What is kept of a row in which a turn was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The row, as long as that file is not merged with others.
     pub(crate) row: u64,
+    /// When the turn was first seen.
+    pub(crate) time: DateTime<Utc>,
 }
 
 /// What is kept of a stored turn.
@@ -42,8 +52,8 @@ pub(crate) struct FoundTurn {
 struct StoredTurn {
     /// The place of its conversation in `conversations`.
     place: u32,
-    /// Where it was last seen.
-    row: Option<u64>,
+    /// As it was last found; none before it is looked up.
+    seen: Option<Seen>,
 }
 
 #[derive(Debug, Default)]
@@ -60,13 +70,13 @@ struct ScopeTurns {
 }
 
 impl ScopeTurns {
-    fn store(&mut self, id: TurnId, conversation: ConversationId, row: Option<u64>) {
+    fn store(&mut self, id: TurnId, conversation: ConversationId, seen: Option<Seen>) {
         let next = self.conversations.len() as u32;
         let place = *self.places.entry(conversation).or_insert(next);
         if place == next {
             self.conversations.push(conversation);
         }
-        self.stored.insert(id, StoredTurn { place, row });
+        self.stored.insert(id, StoredTurn { place, seen });
     }
 }
 
@@ -104,8 +114,8 @@ impl TurnIndex {
         if turns.generation != generation {
             return false;
         }
-        for FoundTurn { id, conversation, row } in found {
-            turns.store(id, conversation, Some(row));
+        for FoundTurn { id, conversation, seen } in found {
+            turns.store(id, conversation, Some(seen));
         }
         turns.loaded = true;
         self.evict(scope);
@@ -203,15 +213,22 @@ impl TurnIndex {
     /// The rows in which those of the turns were last seen that are stored. They may have moved since.
     pub(crate) fn rows(&self, scope: &Scope, ids: &[TurnId]) -> Vec<u64> {
         let stored = self.scopes.get(scope).map(|turns| &turns.stored);
-        let row = |id: &TurnId| stored?.get(id)?.row;
+        let row = |id: &TurnId| Some(stored?.get(id)?.seen?.row);
         ids.iter().filter_map(row).collect()
     }
 
-    /// Notes in which row a stored turn was seen.
-    pub(crate) fn set_row(&mut self, scope: &Scope, id: TurnId, row: u64) {
+    /// When those of the turns were first seen that are stored and were found before.
+    pub(crate) fn times(&self, scope: &Scope, ids: &[TurnId]) -> HashMap<TurnId, DateTime<Utc>> {
+        let stored = self.scopes.get(scope).map(|turns| &turns.stored);
+        let time = |id: &TurnId| Some((*id, stored?.get(id)?.seen?.time));
+        ids.iter().filter_map(time).collect()
+    }
+
+    /// Notes how a stored turn was found.
+    pub(crate) fn set_seen(&mut self, scope: &Scope, id: TurnId, seen: Seen) {
         let stored = self.scopes.get_mut(scope).and_then(|turns| turns.stored.get_mut(&id));
         if let Some(stored) = stored {
-            stored.row = Some(row);
+            stored.seen = Some(seen);
         }
     }
 

@@ -19,7 +19,16 @@ fn name(number: u8) -> ConversationId {
 }
 
 fn found(number: u8, conversation: u8) -> FoundTurn {
-    FoundTurn { id: id(number), conversation: name(conversation), row: u64::from(number) + 1000 }
+    FoundTurn { id: id(number), conversation: name(conversation), seen: seen(u64::from(number) + 1000) }
+}
+
+/// A row, of a turn that was first seen so many seconds after an epoch.
+fn seen(row: u64) -> Seen {
+    Seen { row, time: time(row) }
+}
+
+fn time(row: u64) -> DateTime<Utc> {
+    DateTime::from_timestamp(row as i64, 0).unwrap()
 }
 
 #[test]
@@ -92,7 +101,7 @@ fn rows_stored_during_a_load_are_not_lost() {
 }
 
 #[test]
-fn rows_are_those_in_which_turns_were_last_seen() {
+fn rows_and_times_are_those_of_which_turns_were_last_found() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
     assert!(turn_index.load(&scope, generation, vec![found(1, 0), found(2, 0)]));
@@ -100,9 +109,13 @@ fn rows_are_those_in_which_turns_were_last_seen() {
     let asked = [id(3), id(2), id(9), id(1)];
     assert_eq!(turn_index.rows(&scope, &asked), [1002, 1001]);
     for (number, row) in [(3, 7), (1, 8), (9, 9)] {
-        turn_index.set_row(&scope, id(number), row);
+        turn_index.set_seen(&scope, id(number), seen(row));
     }
     assert_eq!(turn_index.rows(&scope, &asked), [7, 1002, 8]);
+    let times = [(1, 8), (2, 1002), (3, 7)].map(|(number, row)| (id(number), time(row)));
+    assert_eq!(turn_index.times(&scope, &asked), HashMap::from(times));
+    turn_index.set_stored(&scope, id(1), name(0));
+    assert_eq!(turn_index.times(&scope, &[id(1)]), HashMap::new(), "stored anew, and not looked up since");
     turn_index.unload(&scope);
     assert!(turn_index.rows(&scope, &asked).is_empty());
 }
