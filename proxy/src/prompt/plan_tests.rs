@@ -162,6 +162,8 @@ async fn a_rewritten_prompt_offers_the_tool_within_its_budget_and_a_call_is_answ
     let found = recall_tool_context.recall(&case.planner, "where?", 1).await;
     assert!(found.text().contains("user: memory1 said") && found.sources.len() == 1, "{}", found.text());
     assert!(case.plan(Mode::Shadow).await.recall_tool_context.is_none());
+    let found = recall_tool_context.recall(&case.planner, "where?", 1000).await;
+    assert!(found.text().starts_with("What was found is too long") && found.sources.is_empty(), "{}", found.text());
     case.planner.memory.is_stuck = true;
     case.planner.config.deadline = Duration::from_millis(20);
     let found = recall_tool_context.recall(&case.planner, "where?", 1).await;

@@ -2,6 +2,7 @@
 //!
 //! It must not know how a call arrives or how its result is sent. A call always has a result: whatever fails, nothing was found.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
@@ -38,10 +39,10 @@ impl std::fmt::Debug for RecallToolContext {
 }
 
 /// The result of a call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Found {
-    /// A memory block; `None` when nothing was found.
-    block: Option<String>,
+    /// What the model reads: a memory block, or why there is none.
+    text: Cow<'static, str>,
     /// Where its memories came from, in the order in which they stand.
     pub(crate) sources: Vec<Source>,
 }
@@ -85,16 +86,30 @@ impl RecallToolContext {
         let place = Place { room, least_relevance: 0.0, seal: Seal::new([0; 32]) };
         let count = |text: &str| planner.preparer.counter.text(self.tokenizer, text);
         let packed = pack(&result.turns, &self.quoted, place, count)?;
-        Ok(packed
-            .map_or_else(Found::default, |packed| Found { block: Some(packed.block()), sources: packed.sources() }))
+        Ok(match packed {
+            Some(packed) => Found { text: packed.block().into(), sources: packed.sources() },
+            None if result.turns.is_empty() => Found::default(),
+            None => Found::none(NO_ROOM),
+        })
+    }
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self::none(NOTHING)
     }
 }
 
 impl Found {
+    fn none(why: &'static str) -> Self {
+        Self { text: why.into(), sources: Vec::new() }
+    }
+
     /// The result as the model reads it.
     pub(crate) fn text(&self) -> &str {
-        self.block.as_deref().unwrap_or(NOTHING)
+        &self.text
     }
 }
 
 const NOTHING: &str = "Nothing was found.";
+const NO_ROOM: &str = "What was found is too long for the room that is left here, or stands in the prompt already.";

@@ -1,8 +1,11 @@
 //! Reading by identity.
 
-use mainpoint_store::{Turn, TurnId, Within};
+use std::fs;
 
-use crate::support::{conversation_id, id, now, open, point, read, read_ids, scope, turn};
+use chrono::TimeDelta;
+use mainpoint_store::{Turn, TurnId, TurnKind, Within};
+
+use crate::support::{conversation_id, id, now, open, point, read, read_ids, say, scope, turn};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
@@ -51,6 +54,28 @@ async fn turns_are_found_after_their_files_were_merged_and_no_longer_once_they_a
         assert!(texts().await.is_empty());
         store.maintain().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_is_matched_without_its_table_once_its_turns_are_known() {
+    let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+    let store = open(directory.path()).await;
+    let said = [(0, "first"), (1, "second")].map(|(number, text)| turn(&scope, number, text));
+    let time = said[0].time;
+    say(&store, &scope, 0, said.to_vec(), VECTOR).await;
+    store.flush().await.unwrap();
+    let (ids, kinds) = ([id(0), id(1)], [TurnKind::Telling; 2]);
+    let first_seen = store.first_seen(&scope, &ids).await.unwrap();
+    assert_eq!(first_seen.len(), 2);
+    fs::remove_dir_all(directory.path().join("lance/turns.lance/data")).unwrap();
+    assert_eq!(store.first_seen(&scope, &ids).await.unwrap(), first_seen);
+    let first = (ids[..1].to_vec(), kinds[..1].to_vec());
+    for (days, known) in [(0, 1), (3, 0)] {
+        let (turns, kinds) = first.clone();
+        let matched = store.match_conversation(&scope, turns, kinds, Some(time + TimeDelta::days(days)), |_, _| false);
+        assert_eq!(matched.await.unwrap().known, known, "{days} days later");
+    }
+    assert!(store.turns(&scope, &ids).await.is_err(), "the table is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,8 @@
 //! What a long message asks, beside what was pasted into it: a log, code, an e-mail, the documents of a template.
 //!
 //! People ask before or behind what they paste, in any language. So the lines near to both ends are looked at: those
-//! with a question mark ask, and where none has one, prose does that stands before or behind lines that are none. It
-//! must not know how anything is searched.
+//! with a question mark ask, and where none has one, prose does that stands before or behind lines that are none. Where
+//! there is none of either, the one line does that asks in between. It must not know how anything is searched.
 
 use std::borrow::Cow;
 
@@ -29,6 +29,8 @@ const MOST: usize = 300;
 const NEAR: usize = 4;
 /// So many lines at each end tell whether a message is prose.
 const SAMPLE: usize = 24;
+/// So many lines are looked at for a question in between.
+const LOOKED_AT: usize = 2000;
 /// Bytes of a line that are looked at.
 const LINE: usize = 400;
 /// Of a hundred characters of prose so many are letters and spaces.
@@ -48,7 +50,7 @@ pub(super) fn asking(message: &str) -> Option<Asking> {
     let (first, last) = (first_lines(message), last_lines(message));
     let asked = match (first.iter().position(Line::asks), last.iter().rposition(Line::asks)) {
         (None, None) if is_prose => None,
-        (None, None) => stands_out(&first, &last),
+        (None, None) => stands_out(&first, &last).or_else(|| in_between(message)),
         (Some(at), None) => Some(beginning(&first, at)),
         (None, Some(at)) => Some(end(&last, at)),
         (Some(from_start), Some(at)) => Some(match from_start.cmp(&(last.len() - 1 - at)) {
@@ -148,6 +150,20 @@ fn stands_out<'a>(first: &[Line<'a>], last: &[Line<'a>]) -> Option<Cow<'a, str>>
     let behind = joined(last.get(behind..).unwrap_or_default().iter());
     let longer = if said(&before) > said(&behind) { before } else { behind };
     (!longer.is_empty()).then_some(longer)
+}
+
+/// The only prose outside of blocks of code that asks with a question mark.
+fn in_between(message: &str) -> Option<Cow<'_, str>> {
+    let mut is_code = false;
+    let outside = message.lines().take(LOOKED_AT).filter(|line| {
+        let fence = is_fence(line);
+        is_code ^= fence;
+        !is_code && !fence
+    });
+    let asks = |line: &Line<'_>| line.asks() && is_prose(line.text);
+    let mut asking = outside.filter_map(Line::new).filter(asks).map(|line| line.text);
+    let first = asking.next()?;
+    asking.all(|other| other == first).then_some(Cow::Borrowed(first))
 }
 
 /// As many of these lines as there is room for, the last ones before the others.

@@ -41,6 +41,22 @@ fn a_question_before_or_behind_pasted_lines_is_found() {
 }
 
 #[test]
+fn the_only_question_between_pasted_lines_is_found() {
+    let code = "```sh\nread -p 'Do you want to go on now? '\n```";
+    for lines in [5, 9, 400] {
+        for message in [
+            format!("{}\n\n{QUESTION}\n\n{}", log(lines), log(lines)),
+            format!("{}\n{QUESTION}\n{}", log(lines), log(lines)),
+            format!("{}\n{code}\n{QUESTION}\n{code}\n{}", log(lines), log(lines)),
+        ] {
+            assert_eq!(asked(&message).as_deref(), Some(QUESTION), "{message}");
+        }
+    }
+    let other = "Do you want to go on now?";
+    assert_eq!(asked(&format!("{}\n{QUESTION}\n{other}\n{}", log(9), log(9))), None, "either may be the question");
+}
+
+#[test]
 fn a_question_beside_a_single_line_that_is_no_prose_is_found() {
     let line = "2026-11-29T07:12:11Z ERROR psql: could not connect to 10.0.3.7:5432 (timeout=30s)";
     for question in [QUESTION, "我的船海鹰号停在哪个泊位？"] {
