@@ -1,7 +1,6 @@
 //! Columns of numbers in safetensors files, so that a benchmark's long computations happen once.
 //!
-//! A file's name holds a hash of everything that its content depends on; a file that cannot be
-//! read counts as absent. It must not know what the columns mean.
+//! A file's name holds a hash of everything that its content depends on; a file that cannot be read counts as absent.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

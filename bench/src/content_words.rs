@@ -1,6 +1,4 @@
 //! The words of a text that say what it is about.
-//!
-//! It must not know what is compared with what.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;

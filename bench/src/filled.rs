@@ -1,7 +1,7 @@
 //! Stores that were filled once by `mainpoint import` and are kept, by what was imported and how it is read.
 //!
-//! It must not know what they are used for. The program runs on a working copy, since a run writes to its store: LanceDB never
-//! changes a file once it is written, so its files are linked; others are copied.
+//! The program runs on a working copy, since a run writes to its store: LanceDB never changes a file once it is
+//! written, so its files are linked; others are copied.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,6 +1,4 @@
 //! The benchmark program: one subcommand per benchmark.
-//!
-//! It must not know how anything is measured; every benchmark says itself what may be asked of it.
 
 #![forbid(unsafe_code)]
 

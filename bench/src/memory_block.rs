@@ -1,7 +1,5 @@
 //! The memory block of a prompt as the upstream received it: what it quotes, how many tokens that takes, and what the receipt
 //! says of it.
-//!
-//! It must not know what the quotes are worth.
 
 use mainpoint_tests::prompt::{self, Quote};
 use mainpoint_tests::tokens;

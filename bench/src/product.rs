@@ -1,7 +1,5 @@
 //! The product's parts as studies use them: its own settings, as a configuration without a file has them, its engine, and stores that
 //! studies fill or look at themselves.
-//!
-//! It must not know what is measured.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Rankings of a conversation's turns, best first. It must not know where scores come from.
+//! Rankings of a conversation's turns, best first.
 
 /// All positions of `scores`, highest score first, ties by position.
 pub(crate) fn by_score(scores: &[f32]) -> Vec<usize> {

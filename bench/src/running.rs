@@ -1,7 +1,6 @@
 //! What benchmarks share that run the built program: a client on top of the tests' harness.
 //!
-//! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings. It must not know
-//! what is measured.
+//! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings.
 
 use mainpoint_tests::{Answer, ProxyBuilder, ScriptedUpstream, StartedProxy};
 use serde::de::DeserializeOwned;

@@ -1,4 +1,4 @@
-//! Statistics: quantiles, medians of rounds, and bootstrap intervals. It must not know what the values measure.
+//! Statistics: quantiles, medians of rounds, and bootstrap intervals.
 
 /// A figure with the bounds that it is shown with.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -1,5 +1,5 @@
-//! One owning thread per llama.cpp context: a bounded queue, a ready handshake, dead clients
-//! skipped, cut short and joined on drop. It must not know what the work is.
+//! One owning thread per llama.cpp context: a bounded queue, a ready handshake, dead clients skipped, cut short and
+//! joined on drop.
 
 use std::sync::{Mutex, PoisonError, mpsc as blocking};
 use std::thread::JoinHandle;

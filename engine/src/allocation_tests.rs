@@ -1,6 +1,4 @@
 //! What scoring a question takes from the allocator, and how long it takes: guards against regressions.
-//!
-//! It must not know which scores are right; that is tested beside the search.
 #![expect(clippy::print_stdout, reason = "the figures are to be seen")]
 
 use std::hint::black_box;

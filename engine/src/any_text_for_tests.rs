@@ -1,4 +1,4 @@
-//! Texts of every kind that has broken a tokenizer, for property tests. It must not know what is tested.
+//! Texts of every kind that has broken a tokenizer, for property tests.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

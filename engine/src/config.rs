@@ -1,4 +1,4 @@
-//! What the engine needs to start. It must not know where the values come from (files, flags).
+//! What the engine needs to start.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! The engine's handle: one call reads turns, another prepares a question.
 //!
-//! It joins the parts (reader, questions, generator), each on its own thread. It must not know how a part works inside.
+//! It joins the parts (reader, questions, generator), each on its own thread.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Says to whoever computes that nobody wants the outcome any more.
-//!
-//! It must not know what is computed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,8 @@
 //! Text in, main points, vectors and codes out.
 //!
-//! This crate is the only one that knows llama.cpp. A small encoder reads a turn once: its attention says what the main point
-//! is, and what is stored are the token vectors of the main point, bit by bit, and the mean of all of the pass. A question is
-//! read the same way and matched with what is stored. It must not know HTTP, the OpenAI wire format, or where main points are stored.
+//! This crate is the only one that knows llama.cpp. A small encoder reads a turn once: its attention says what the main
+//! point is, and what is stored are the token vectors of the main point, bit by bit, and the mean of all of the pass. A
+//! question is read the same way and matched with what is stored.
 
 mod actor;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Cutting a text into short segments, so that what costs more than its length in one piece can be done segment by segment.
 //!
-//! Cuts lie where hardly any tokenizer joins what stands on both sides: behind a line break, in front of a space between two
-//! words. It must not know tokenizers.
+//! Cuts lie where hardly any tokenizer joins what stands on both sides: behind a line break, in front of a space
+//! between two words.
 
 use std::ops::Range;
 

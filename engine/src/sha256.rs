@@ -1,6 +1,4 @@
 //! SHA-256 of files, and how digests are written.
-//!
-//! It must not know which files are models.
 
 use std::fs::File;
 use std::io::{self, Read};

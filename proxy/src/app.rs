@@ -1,6 +1,6 @@
 //! Starts the parts in order, serves until told to stop, and ends them in order.
 //!
-//! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
+//! Nothing is created on disk before the models have loaded.
 
 mod another_reader;
 mod embedded_budget;

@@ -1,6 +1,4 @@
 //! Until when a request's memory work may go on. Work that blocks a thread asks in its loops, because nobody can interrupt it.
-//!
-//! It must not know what the work is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

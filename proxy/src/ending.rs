@@ -1,6 +1,4 @@
 //! The promise of a stop: the process has ended so long after the last request could have, whatever its threads are doing.
-//!
-//! It must not know what is being ended.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,6 +1,4 @@
 //! How the program ends: its exit statuses, after `sysexits.h`, and an error as the one line that is shown.
-//!
-//! It must not know which failures exist; each error type says its own status.
 
 use std::error::Error;
 use std::process::ExitCode;

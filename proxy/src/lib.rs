@@ -1,7 +1,6 @@
 //! mainpoint: an OpenAI-compatible reverse proxy with a memory that reads attention.
 //!
-//! This crate is the only one that knows HTTP and the OpenAI wire format, and it holds the binary. It must not know llama.cpp
-//! (that is `mainpoint_engine`) nor LanceDB (that is `mainpoint_store`).
+//! This crate is the only one that knows HTTP and the OpenAI wire format, and it holds the binary.
 
 #![forbid(unsafe_code)]
 // The way of a request is many futures deep.

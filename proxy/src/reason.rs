@@ -1,7 +1,7 @@
 //! Why the memory does not apply to a request, which is then forwarded as it came.
 //!
-//! It must not know how that is found out. A request to which the memory applies has no reason, unless it is over its budget and
-//! turns that could leave have not been read yet.
+//! A request to which the memory applies has no reason, unless it is over its budget and turns that could leave have
+//! not been read yet.
 
 use crate::http::encoding::EncodingError;
 use crate::openai::request::ParseError;

@@ -1,6 +1,4 @@
 //! A value that is never shown.
-//!
-//! It must not know where the value came from, and there is no way to print it by accident.
 
 use std::fmt;
 

@@ -1,6 +1,4 @@
 //! What a person sees on the terminal: progress bars and ruled tables where there is a terminal, plain lines where not.
-//!
-//! It must not know which work or what table is shown.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
 //! The settings of a store.
 //!
-//! Responsible for: their meaning and ranges. Must not know: the configuration file they come from, defaults.
+//! Responsible for: their meaning and ranges.
 
 use std::path::PathBuf;
 use std::time::Duration;

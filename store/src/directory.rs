@@ -1,7 +1,6 @@
 //! The store's directory on disk.
 //!
-//! Responsible for: where things lie in it, creating it (wholly or not at all), making it durable. Must not know: what
-//! the files contain.
+//! Responsible for: where things lie in it, creating it (wholly or not at all), making it durable.
 //!
 //! ```text
 //! <directory>/journal.redb          accepted turns and readings that LanceDB does not have yet; the ledger

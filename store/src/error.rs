@@ -1,6 +1,6 @@
 //! Everything that can go wrong in the store, in one enum.
 //!
-//! Responsible for: messages that name what is wrong and what to do, with the cause kept. Must not know: who calls.
+//! Responsible for: messages that name what is wrong and what to do, with the cause kept.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,7 @@
 //! Turns and main points on disk: LanceDB behind an fsynced journal.
 //!
-//! This crate is responsible for storing what was read: it accepts turns durably, stores their main points,
-//! finds them again (dense, lexical, by id) and deletes them for good. It is the only crate that knows Arrow and
-//! LanceDB. It must not know HTTP, the chat wire format, tokenizers or language models: plain records go in and come
-//! out, and a vector is a list of numbers to it.
+//! This crate is responsible for storing what was read: it accepts turns durably, stores their main points, finds them
+//! again (dense, lexical, by id) and deletes them for good. It is the only crate that knows Arrow and LanceDB.
 //!
 //! # The life of a turn
 //!

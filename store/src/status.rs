@@ -1,6 +1,4 @@
 //! How a store is doing.
-//!
-//! It must not know how that is found out.
 
 /// How a store is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

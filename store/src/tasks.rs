@@ -1,6 +1,4 @@
 //! Running work that blocks, or that must not stop half way.
-//!
-//! It must not know what the work is.
 
 use crate::error::StoreError;
 

@@ -1,6 +1,6 @@
 //! What does not work at the moment.
 //!
-//! Responsible for: naming it, remembering since when, saying what came to an end. Must not know: what is done about it.
+//! Responsible for: naming it, remembering since when, saying what came to an end.
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,4 @@
 //! What a client got back from the proxy: status, headers and the exact bytes of the body.
-//!
-//! It must not know how the request was made.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};

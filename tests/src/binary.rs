@@ -1,6 +1,4 @@
 //! The built `mainpoint` binary: where it is, and running it to its end.
-//!
-//! It must not know sockets; a program that keeps running is `proxy`'s matter.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;

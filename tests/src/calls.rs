@@ -1,7 +1,7 @@
 //! Tool calls and their results in a prompt, by their place: every call is answered directly after the message that makes it.
 //!
-//! It must not know who made the prompt. OpenAI's form (`tool_calls`, messages of the role `tool`) and Anthropic's (`tool_use` and
-//! `tool_result` parts) count alike; names may come again, as some services call every call the same.
+//! OpenAI's form (`tool_calls`, messages of the role `tool`) and Anthropic's (`tool_use` and `tool_result` parts) count
+//! alike; names may come again, as some services call every call the same.
 
 use serde_json::Value;
 

@@ -1,6 +1,4 @@
 //! Compresses what a client sends.
-//!
-//! It must not know what it compresses.
 
 use std::io::Write;
 

@@ -1,6 +1,4 @@
 //! Conversations as a client sends them: raw JSON text that a test can look for byte by byte.
-//!
-//! It must not know the proxy nor the upstream.
 
 use serde_json::{Value, json};
 

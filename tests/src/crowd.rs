@@ -1,6 +1,4 @@
 //! Many connections at once that say as much, or as little, as they are told, and never ask for anything.
-//!
-//! It must not know what the bytes mean.
 
 use std::sync::Arc;
 use std::time::Duration;

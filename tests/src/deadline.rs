@@ -1,6 +1,4 @@
 //! Waiting for a condition with a deadline, so that no test depends on how fast the machine is.
-//!
-//! It must not know what is waited for.
 
 use std::future::Future;
 use std::time::{Duration, Instant};

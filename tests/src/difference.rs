@@ -1,6 +1,4 @@
 //! The lines in which two texts differ, shown as `diff` does.
-//!
-//! It must not know what the texts are.
 
 /// How many equal lines are shown around a difference.
 const CONTEXT: usize = 2;

@@ -1,7 +1,7 @@
 //! A disk that can be full, for the data of one proxy.
 //!
-//! It must not know what is kept on it. A file system in memory where one may be mounted; else a limit on how large the process
-//! may make a file, which to it looks the same.
+//! A file system in memory where one may be mounted; else a limit on how large the process may make a file, which to it
+//! looks the same.
 
 use std::fs::{self, File};
 use std::io::Write;

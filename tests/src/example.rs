@@ -1,7 +1,7 @@
 //! An example: a folder of `tests/examples` with a request, and with what the upstream receives for it.
 //!
-//! `config.toml` holds the lines of the section `[memory]`, `request.json` is sent as it stands, and `forwarded.json` is what has
-//! to arrive. What differs from run to run is masked: see [`masked`]. It must not know how prompts are made.
+//! `config.toml` holds the lines of the section `[memory]`, `request.json` is sent as it stands, and `forwarded.json`
+//! is what has to arrive. What differs from run to run is masked: see [`masked`].
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! A forwarded prompt beside the one that was sent: which messages stayed with their bytes, and what was put into them.
 //!
-//! It must not know how prompts are made. Messages are compared as they are written, so that JSON which no parser takes (a lone
-//! surrogate, a number without end) can be compared, too.
+//! Messages are compared as they are written, so that JSON which no parser takes (a lone surrogate, a number without
+//! end) can be compared, too.
 
 use std::collections::HashMap;
 

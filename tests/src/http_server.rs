@@ -1,6 +1,4 @@
 //! A plain HTTP/1.1 server on a listener.
-//!
-//! It must not know what is asked, nor what is answered.
 
 use std::time::Duration;
 

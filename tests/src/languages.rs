@@ -1,6 +1,4 @@
 //! One conversation in several languages, with questions and the turns that answer them, from the data beside the checkout.
-//!
-//! It must not know the proxy.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Reads Prometheus text, as far as the proxy writes it.
-//!
-//! It must not know which metrics exist.
 
 /// The samples of one scrape.
 #[derive(Debug, Clone, Default)]

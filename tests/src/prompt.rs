@@ -1,6 +1,4 @@
 //! What a forwarded prompt looks like: its messages, its memory block, and the rules that every prompt must keep.
-//!
-//! It must not know how prompts are made.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,4 @@
 //! What a provider's prompt cache sees of a chat: how far each prompt goes on where the one before it ended.
-//!
-//! It must not know why a client changes its prompts, nor why turns leave them.
 
 use crate::forwarded::fate;
 

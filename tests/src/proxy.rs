@@ -1,6 +1,6 @@
 //! A started proxy: the real binary with its own configuration and data directory, and a client for it.
 //!
-//! It knows the command line, the configuration file and the endpoints; it must not know what a test wants to show.
+//! It knows the command line, the configuration file and the endpoints.
 
 mod builder;
 mod home;

@@ -1,6 +1,4 @@
 //! The Python interpreter that has the official `openai` package and the other libraries of clients.
-//!
-//! It must not know what the scripts do.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,6 +1,4 @@
 //! An upstream with bad manners: it speaks HTTP/1.1 on a bare socket, and closes connections when it pleases.
-//!
-//! It must not know the proxy, nor what a request says.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,5 @@
 //! Requests and streams that were recorded from real services: finds them in the data directory and takes them out of the
 //! files that they were recorded in.
-//!
-//! It must not know what is done with them, nor what the streams say beyond the interface that they belong to.
 
 use std::path::{Path, PathBuf};
 

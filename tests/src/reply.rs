@@ -1,6 +1,4 @@
 //! What the scripted upstream answers: bytes, pauses that end when the test says so, and broken connections.
-//!
-//! It must not know sockets.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! Server-sent events: splits a body into its events and assembles the text of a streamed chat completion.
-//!
-//! It must not know who sent the bytes.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! OpenAI's rules for a request's conversation, as strictly as the service has them.
 //!
-//! It must not know the proxy. A message about a broken rule names the index of the message or item that breaks it.
+//! A message about a broken rule names the index of the message or item that breaks it.
 
 mod responses;
 #[cfg(test)]

@@ -1,6 +1,4 @@
 //! Counts a request's tokens with OpenAI's own tokenizer, apart from the product's counting.
-//!
-//! It must not know budgets.
 
 use serde_json::Value;
 

@@ -1,6 +1,4 @@
 //! The scripted upstream: a real HTTP server on loopback that records every request and answers as the test says.
-//!
-//! It must not know the proxy; what it records it judges only when told to be strict.
 
 mod request;
 mod script;

@@ -1,6 +1,6 @@
 //! What a process and its descendants have used: processor time and memory, as the kernel counts them in `/proc`.
 //!
-//! It must not know what the processes do. Where there is no `/proc` everything is 0.
+//! Where there is no `/proc` everything is 0.
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
 //! A server that speaks WebSocket as far as a proxy can see: it agrees to switch, then sends back every byte that comes.
-//!
-//! It must not know the proxy, nor the frames that the bytes are.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

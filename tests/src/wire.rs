@@ -1,6 +1,4 @@
 //! Clients that change nothing: one for ordinary requests, and one that writes exactly the bytes it is given.
-//!
-//! They must not know what the bytes mean.
 
 use std::time::Duration;
 

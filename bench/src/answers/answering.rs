@@ -1,7 +1,6 @@
 //! The service that answers, and the answers that it gave before.
 //!
-//! It must not know where prompts come from. Every answer is written down at once, so that a run that was stopped goes on where
-//! it ended.
+//! Every answer is written down at once, so that a run that was stopped goes on where it ended.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;

@@ -1,6 +1,4 @@
 //! The prompts that are compared: mainpoint's, and those that are made without it.
-//!
-//! It must not know who answers.
 
 use clap::ValueEnum;
 use mainpoint_tests::tokens;

@@ -1,7 +1,7 @@
 //! What the running proxy forwards for each question, and what is in it.
 //!
-//! It must not know who answers. A conversation is imported once, with the times at which it took place, into a store that is
-//! kept; the proxy runs on a copy.
+//! A conversation is imported once, with the times at which it took place, into a store that is kept; the proxy runs on
+//! a copy.
 
 use mainpoint_tests::prompt;
 use serde::Serialize;

@@ -1,6 +1,4 @@
 //! What the questions come to for each arm: rows, tables, and the prompts to look at.
-//!
-//! It must not know how anything was asked.
 
 use serde_json::json;
 

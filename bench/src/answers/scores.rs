@@ -1,8 +1,7 @@
 //! How well an answer says what the data call a good one: F1 over words, and whether it holds every word.
 //!
-//! F1 is that of SQuAD (Rajpurkar et al. 2016) and LoCoMo (Maharana et al. 2024) without stemming: words in lower case, without
-//! punctuation and articles, each as often as it occurs. In scripts without spaces every character is a word. It must not know
-//! who answered.
+//! F1 is that of SQuAD (Rajpurkar et al. 2016) and LoCoMo (Maharana et al. 2024) without stemming: words in lower case,
+//! without punctuation and articles, each as often as it occurs. In scripts without spaces every character is a word.
 
 use std::collections::HashMap;
 

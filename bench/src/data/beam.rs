@@ -1,6 +1,4 @@
 //! BEAM chats: batches of turns of messages, and probing questions that name their evidence by message.
-//!
-//! It must not know what happens to a conversation.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Which conversations and which of their questions a benchmark is about.
-//!
-//! It must not know what is measured.
 
 use super::{Conversation, Kind, Question, named};
 use crate::BenchError;

@@ -1,6 +1,4 @@
 //! The LoCoMo benchmark file: conversations of dated turns, and questions with evidence turns.
-//!
-//! It must not know about models, memory or metrics.
 
 use std::collections::{BTreeMap, HashMap};
 

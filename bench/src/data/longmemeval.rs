@@ -1,8 +1,8 @@
 //! The LongMemEval benchmark file: many dated sessions of a user with an assistant, and questions that name the sessions which
 //! answer them.
 //!
-//! Which turn of a session answers is marked for questions of the benchmark itself. For all others it is the one that has the most
-//! of the answer's words, at least half of them. It must not know about models, memory or metrics.
+//! Which turn of a session answers is marked for questions of the benchmark itself. For all others it is the one that
+//! has the most of the answer's words, at least half of them.
 
 use std::collections::HashSet;
 

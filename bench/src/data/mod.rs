@@ -1,7 +1,5 @@
 //! Recorded conversations with questions and the turns that answer them: from three public benchmarks, the same chat in
 //! several languages, and chats of ours in which facts change.
-//!
-//! It must not know about models, memory or metrics.
 
 mod beam;
 mod choosing;

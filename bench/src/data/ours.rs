@@ -1,8 +1,7 @@
 //! What we wrote ourselves: small talk, ten remarks in each of ten languages, on which nothing that was said before bears; and chats
 //! in which something is told that a later chat tells otherwise, in five languages, with a question for each pair.
 //!
-//! The rule for newer facts was chosen on the first pairs; the others were written after it. It must not know how anything is found,
-//! nor who is to be silent.
+//! The rule for newer facts was chosen on the first pairs; the others were written after it.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! A history of recorded conversations, as `mainpoint import` takes it: JSON Lines, one conversation each.
-//!
-//! It must not know who imports it.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,7 +1,6 @@
 //! `mainpoint import` as a child process: run to its end or killed on the way, what it uses and what it says.
 //!
-//! It must not know what is imported nor what the figures are for. The program names every quarter on standard error where that
-//! is no terminal.
+//! The program names every quarter on standard error where that is no terminal.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -1,6 +1,4 @@
 //! What clients have seen, compared with what is kept.
-//!
-//! It must not know how either came about.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,4 @@
 //! Many conversations of several callers at once, and what their clients have seen of the answers.
-//!
-//! It must not know how the program ends, only that it does.
 
 use std::time::Duration;
 

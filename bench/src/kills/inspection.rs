@@ -1,6 +1,4 @@
 //! What a data directory holds after its program has ended: the turns that are read and those that are still to be.
-//!
-//! It must not know what should be there.
 
 use std::collections::HashMap;
 use std::path::Path;

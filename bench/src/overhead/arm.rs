@@ -1,6 +1,4 @@
 //! The ways for a request to reach the upstream, and what they are called.
-//!
-//! It must not know how they are started.
 
 /// One way for a request to reach the upstream. In the order of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,4 @@
 //! The request bodies that are sent: of exact sizes, and of what real ones of such sizes are made of.
-//!
-//! It must not know who sends them.
 
 use serde_json::{Value, json};
 

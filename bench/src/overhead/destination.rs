@@ -1,6 +1,4 @@
 //! Where a request is sent and with which headers.
-//!
-//! It must not know who listens there.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! The load tool `wrk`: it sends one body over and over for some seconds and says how fast that went.
-//!
-//! It must not know who answers.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -2,7 +2,7 @@
 //! time is nobody else's.
 //!
 //! A completion is short and fixed. A stream's chunks carry the moment at which they were sent. It ends when its
-//! standard input does, and so with whoever started it. It must not know any proxy.
+//! standard input does, and so with whoever started it.
 
 use std::cmp::Ordering;
 use std::convert::Infallible;

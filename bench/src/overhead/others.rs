@@ -1,7 +1,5 @@
 //! How the proxies of others are started: nginx, Portkey's gateway on Node.js, LiteLLM and Headroom in virtual environments of
 //! their own, each as `bench/compare/start.sh` says.
-//!
-//! It must not know what is measured.
 
 use std::path::PathBuf;
 use std::process::Command;

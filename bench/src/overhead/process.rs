@@ -1,6 +1,6 @@
 //! A proxy of others as a child process: started in a process group of its own, waited for, and ended with all of its group.
 //!
-//! It must not know which proxy it is. Its environment holds only what it is given, so no secrets.
+//! Its environment holds only what it is given, so no secrets.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

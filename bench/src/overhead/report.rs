@@ -1,6 +1,4 @@
 //! What was measured of the proxies, as rows and tables.
-//!
-//! It must not know how anything was measured.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Measures every proxy under every load, one after another in each round.
-//!
-//! It must not know how the figures are shown.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Reads streams and says how long each chunk was under way: the moment at which it was sent is written into it, and both ends
 //! run on one host and read the same clock.
 //!
-//! Many slow streams at once, with one reader that has stopped reading, show what delay a proxy adds to each chunk, and whether its
-//! memory grows. It must not know how the figures are shown.
+//! Many slow streams at once, with one reader that has stopped reading, show what delay a proxy adds to each chunk, and
+//! whether its memory grows.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

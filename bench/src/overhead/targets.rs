@@ -1,6 +1,6 @@
 //! The proxies that are compared, running side by side.
 //!
-//! It must not know what is measured. A proxy of others that is not there is left out.
+//! A proxy of others that is not there is left out.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! How much of a question's evidence a prompt holds.
 //!
 //! A message of the recording counts as present when one message or memory line of the prompt holds at least half of
-//! its content words: lower-cased, without stop words, each once, the first 60 of them. It must not know how the prompt was made.
+//! its content words: lower-cased, without stop words, each once, the first 60 of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;

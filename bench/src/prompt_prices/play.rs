@@ -1,6 +1,4 @@
 //! Plays a conversation through the running proxy and keeps what the upstream received.
-//!
-//! It must not know prices or the other policies.
 
 use mainpoint_tests::Answer;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Ways of keeping a conversation within a budget, each as the prompt that it forwards.
 //!
-//! It must not know what prompts cost. What mainpoint forwards comes from the running proxy and not from here.
+//! What mainpoint forwards comes from the running proxy and not from here.
 
 use std::sync::Arc;
 

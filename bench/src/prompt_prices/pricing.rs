@@ -1,6 +1,4 @@
 //! What a provider with prompt caching charges for a prompt.
-//!
-//! It must not know how prompts are made.
 
 use super::message::{Prompt, shared_tokens, tokens};
 use crate::stats::as_float;

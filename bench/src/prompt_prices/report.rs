@@ -1,6 +1,4 @@
 //! What the results of several conversations come to for each policy: rows, tables and a picture.
-//!
-//! It must not know how anything was measured.
 
 use super::policies::Policy;
 use super::pricing::{CACHE_READ, Charge};

@@ -1,6 +1,4 @@
 //! What each policy forwarded, round by round, and how much evidence its prompts held.
-//!
-//! It must not know how the figures are shown.
 
 use std::sync::Arc;
 

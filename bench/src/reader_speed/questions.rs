@@ -1,6 +1,4 @@
 //! How long a question takes to prepare on an idle engine, and while bulk reads keep the reader busy.
-//!
-//! It must not know what the questions find, nor how figures are shown.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

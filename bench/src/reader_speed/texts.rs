@@ -1,6 +1,4 @@
 //! Recorded turns and questions cut to a wanted number of tokens.
-//!
-//! It must not know what is timed.
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
 //! Which turns each arm finds for a question, best first.
-//!
-//! It must not know how turns are read or stored, or how rankings are judged.
 
 use mainpoint::memory::recall::candidates::{chances, ranked};
 use mainpoint::memory::recall::newer::{DatedTurn, newer, newest_first};

@@ -1,4 +1,4 @@
-//! The arms of the comparison. It must not know how turns are read, stored or ranked.
+//! The arms of the comparison.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arm {

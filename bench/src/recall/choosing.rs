@@ -1,6 +1,4 @@
 //! Which tokens of a reading an arm keeps, and the codes of what is kept.
-//!
-//! It must not know how anything is ranked.
 
 use mainpoint_engine::{Codes, PassageReading, PassageTokens, ReadToken, codes_of, representative};
 

@@ -1,6 +1,4 @@
 //! What memory costs: bytes on disk, bytes that each arm's search needs, seconds of reading.
-//!
-//! It must not know how anything is ranked.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! Whether what answers a question stands in the prompt that the upstream receives, through the built program.
-//!
-//! It must not know how the memory works: it talks over loopback and reads what arrives.
 
 use mainpoint_tests::{ScriptedUpstream, StartedProxy, prompt};
 

@@ -1,6 +1,4 @@
 //! The same questions in several languages, side by side.
-//!
-//! It must not know how anything was measured.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! Reading conversations with the product's engine, once for all arms, kept in the cache.
-//!
-//! It must not know what readings are ranked by.
 
 use std::path::PathBuf;
 use std::time::Duration;

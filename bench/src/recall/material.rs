@@ -1,6 +1,4 @@
 //! Everything of one conversation that arms rank by.
-//!
-//! It must not know how anything is ranked, nor how results are shown.
 
 use mainpoint_engine::{EncodedQuestion, PassageReading};
 

@@ -1,8 +1,8 @@
 //! `mainpoint-bench projection`: which directions of a reader's pooled vectors are kept.
 //!
-//! Question: in which directions do texts differ most? Method: principal components of the pooled vectors of all passages of the
-//! conversations that things are chosen on, and of the first half of each language's chat. What is lost or won by keeping
-//! these alone is what `mainpoint-bench recall` measures, on other conversations. It must not know how vectors are compared.
+//! Question: in which directions do texts differ most? Method: principal components of the pooled vectors of all
+//! passages of the conversations that things are chosen on, and of the first half of each language's chat. What is lost
+//! or won by keeping these alone is what `mainpoint-bench recall` measures, on other conversations.
 
 use half::bf16;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};

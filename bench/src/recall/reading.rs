@@ -1,6 +1,6 @@
 //! What the reader saw of a conversation, and the same as columns, for the cache.
 //!
-//! Vectors are kept minus the model's mean, so that 16 bits keep every sign of a code. It must not know how anything is read.
+//! Vectors are kept minus the model's mean, so that 16 bits keep every sign of a code.
 
 use mainpoint_engine::{PassageTokens, ReadToken};
 

@@ -1,6 +1,4 @@
 //! The recall benchmark's rows for machines, and the tables and the picture of them.
-//!
-//! It must not know how anything was measured.
 
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::costs::BYTES;

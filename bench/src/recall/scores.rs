@@ -1,4 +1,4 @@
-//! What rankings are worth, question by question, for every arm. It must not know how rankings were made or how scores are shown.
+//! What rankings are worth, question by question, for every arm.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! The product's store, filled with conversations: one scope per conversation.
-//!
-//! It must not know which arms its answers become.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};

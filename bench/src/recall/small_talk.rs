@@ -1,6 +1,4 @@
 //! Whether the product is silent where nothing bears on what is said, and speaks where something does, in every language.
-//!
-//! It must not know how turns are ranked; evidence and floor are the product's.
 
 use std::collections::BTreeMap;
 

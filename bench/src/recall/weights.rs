@@ -1,10 +1,10 @@
 //! `mainpoint-bench weights`: learns what the signals of relevance are worth.
 //!
 //! Question: which weights find most, in every kind of conversation and language? Method: over the conversations that
-//! things are chosen on, the softmax loss of each evidence turn against all turns that are no evidence, among the candidates of
-//! the product's own search, plus a small quadratic one that keeps weights small; BEAM's few questions count several times.
-//! Baseline: the weights that are shipped. Whether what is learned holds elsewhere is seen by learning without each conversation
-//! and judging on it; one chat in several languages is one conversation there. It must not know where signals come from.
+//! things are chosen on, the softmax loss of each evidence turn against all turns that are no evidence, among the
+//! candidates of the product's own search, plus a small quadratic one that keeps weights small; BEAM's few questions
+//! count several times. Baseline: the weights that are shipped. Whether what is learned holds elsewhere is seen by
+//! learning without each conversation and judging on it; one chat in several languages is one conversation there.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,4 @@
 //! A benchmark's report: rows for machines, tables of them for people, and where both are written.
-//!
-//! It must not know what was measured.
 
 mod plot;
 mod table;

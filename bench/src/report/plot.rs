@@ -1,6 +1,4 @@
 //! Charts as SVG text: dark on a white ground, readable without any stylesheet, with a legend beside each.
-//!
-//! It must not know what the numbers are.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! Tables: of any cells, and of rows, by arm and measure.
-//!
-//! It must not know what was measured.
 
 use comfy_table::CellAlignment;
 pub(crate) use comfy_table::Table;

@@ -1,7 +1,7 @@
 //! Stores full of rows, made once and kept, and the program that runs on them.
 //!
-//! It must not know what is measured with them. The program itself begins the store, so that the scope is the one of the
-//! client's key; the rows follow through the store's own operations, past the reader.
+//! The program itself begins the store, so that the scope is the one of the client's key; the rows follow through the
+//! store's own operations, past the reader.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};

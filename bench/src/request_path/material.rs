@@ -1,6 +1,4 @@
 //! What rows and requests are made of: real readings of recorded conversations, and their questions.
-//!
-//! It must not know how rows are made of them.
 
 use mainpoint_engine::{PassageReading, PassageTokens};
 

@@ -1,6 +1,4 @@
 //! Rows that look like real ones, any number of them, each made of its number alone.
-//!
-//! It must not know where they are stored.
 
 use std::ops::Range;
 

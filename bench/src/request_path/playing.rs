@@ -1,7 +1,7 @@
 //! The built program on a filled store: started, talked to until the conversation is over its budget, and asked.
 //!
-//! It must not know how the store was filled. What a request waits for is timed between the client's sending and the
-//! upstream's receiving; what each step took is read from the request's receipt.
+//! What a request waits for is timed between the client's sending and the upstream's receiving; what each step took is
+//! read from the request's receipt.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,7 +1,5 @@
 //! What of the best matches the first stage finds: the product's search with more and fewer candidates beside the codes of
 //! everything.
-//!
-//! It must not know how candidates are found.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};

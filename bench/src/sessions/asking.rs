@@ -1,6 +1,4 @@
 //! Opens new chats with questions and with small talk, after the sessions of a conversation have been imported as chats of their own.
-//!
-//! It must not know what a prompt is worth.
 
 use super::{Judged, MEMORY_TOKENS, Played, SessionOptions};
 use crate::BenchError;

@@ -1,6 +1,6 @@
 //! What the memory block of a prompt is worth for its question.
 //!
-//! A turn is quoted where a quote is the turn, word for word, or a stretch of it. It must not know how the prompt came about.
+//! A turn is quoted where a quote is the turn, word for word, or a stretch of it.
 
 use mainpoint_tests::prompt::Quote;
 

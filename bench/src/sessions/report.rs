@@ -1,6 +1,4 @@
 //! What the chats come to: rows and tables.
-//!
-//! It must not know how anything was asked.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Which words stand for a passage: those whose tokens are most like everything that is attended to.
 //!
-//! The tokens of one passage often say nearly the same, so that the most attended ones by themselves repeat each other. What is
-//! chosen covers the passage instead: the sum over all tokens of attention × similarity to the nearest chosen token, made
-//! greedily as large as it gets (facility location). It must not know words or vectors; it is given groups of tokens and codes.
+//! The tokens of one passage often say nearly the same, so that the most attended ones by themselves repeat each other.
+//! What is chosen covers the passage instead: the sum over all tokens of attention × similarity to the nearest chosen
+//! token, made greedily as large as it gets (facility location).
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;

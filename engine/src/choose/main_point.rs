@@ -1,6 +1,4 @@
 //! Choosing the main point of a passage from what the model says of its tokens.
-//!
-//! It must not know where that comes from.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! Choosing the main point of a passage that has been read.
-//!
-//! It must not know how passages are read.
 
 mod coverage;
 pub(crate) mod main_point;

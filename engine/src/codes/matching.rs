@@ -1,6 +1,4 @@
 //! How near each of a question's tokens comes to each document, and how similar that makes them.
-//!
-//! It must not know which model made the codes.
 
 use super::QuestionCodes;
 use super::rarity::{UNREADABLE, is_readable, weights};

@@ -1,6 +1,4 @@
 //! Token vectors as sign bits, and how well a question's match those of what is stored.
-//!
-//! It must not know which model made the vectors, nor where codes are stored.
 
 mod matching;
 mod question;

@@ -1,6 +1,4 @@
 //! A question's codes and how it scores what is stored.
-//!
-//! It must not know how bits are compared.
 
 use super::matching::Matches;
 

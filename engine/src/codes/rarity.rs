@@ -1,6 +1,4 @@
 //! How much each of a question's tokens counts: the more, the rarer it is among what the question is compared with.
-//!
-//! It must not know how bits are compared.
 
 /// More than any two codes differ: stands for what has no readable codes.
 pub(super) const UNREADABLE: u32 = u32::MAX;

@@ -1,6 +1,4 @@
 //! A scan over the sketches of everything for the passages that are worth comparing in whole.
-//!
-//! It must not know where sketches are kept, nor what is done with what is found.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

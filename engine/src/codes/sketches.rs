@@ -1,6 +1,4 @@
 //! Sketches: the first bits of each token's code, few enough that those of everything that is stored can be looked at.
-//!
-//! It must not know where sketches are kept, nor how they are compared.
 
 use super::{QuestionCodes, bytes_of};
 use crate::ffi::nearest::WORD_BYTES;

@@ -1,5 +1,5 @@
-//! The multilingual-e5-small release (safetensors, XLM-R's SentencePiece vocabulary) as a GGUF file: a BERT with the words of
-//! XLM-R. It must not know where the release comes from.
+//! The multilingual-e5-small release (safetensors, XLM-R's SentencePiece vocabulary) as a GGUF file: a BERT with the
+//! words of XLM-R.
 
 use std::path::Path;
 

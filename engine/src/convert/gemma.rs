@@ -1,5 +1,5 @@
-//! EmbeddingGemma's release (safetensors, SentencePiece vocabulary) as a GGUF file in Q8_0, without the two dense layers that
-//! follow its pooling. It must not know where the release comes from.
+//! EmbeddingGemma's release (safetensors, SentencePiece vocabulary) as a GGUF file in Q8_0, without the two dense
+//! layers that follow its pooling.
 
 use std::collections::BTreeMap;
 use std::path::Path;

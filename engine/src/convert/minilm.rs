@@ -1,6 +1,4 @@
 //! The all-MiniLM-L6-v2 release (safetensors, WordPiece vocabulary) as a GGUF file, and the tensors of BERT.
-//!
-//! It must not know where the release comes from.
 
 use std::path::Path;
 

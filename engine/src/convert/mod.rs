@@ -1,6 +1,4 @@
 //! Turning published models (safetensors and their vocabularies) into GGUF files.
-//!
-//! It must not know where a model comes from, nor what it is used for.
 
 mod e5;
 mod gemma;

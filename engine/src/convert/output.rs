@@ -1,6 +1,4 @@
 //! Writing a model's tensors into a GGUF file, a few rows at a time.
-//!
-//! It must not know which model it is.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Reading what a SentencePiece model file says: the pieces of its vocabulary and how it prepares a text.
 //!
-//! The file is a protocol buffer; only the few fields that are needed are read. It must not know what becomes of the pieces.
+//! The file is a protocol buffer; only the few fields that are needed are read.
 
 /// What a model file says.
 #[derive(Debug, Clone, PartialEq, Default)]

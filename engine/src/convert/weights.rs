@@ -1,6 +1,4 @@
 //! Reading a safetensors file tensor by tensor, and a large tensor by rows, so that it never lies in memory as a whole.
-//!
-//! It must not know which model the tensors belong to.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

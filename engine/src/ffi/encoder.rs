@@ -1,6 +1,4 @@
 //! A llama.cpp context of an encoder whose tensors can be observed while a pass is computed.
-//!
-//! It must not know what is read.
 
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;

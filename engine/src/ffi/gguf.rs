@@ -1,6 +1,4 @@
 //! Writing GGUF files with llama.cpp's own writer and its own quantisation.
-//!
-//! It must not know which model is written, nor where its numbers come from.
 
 use std::ffi::{CString, c_void};
 use std::fs::File;

@@ -1,6 +1,4 @@
 //! The head of a GGUF file: its keys and where its tensors lie, read without their numbers.
-//!
-//! It must not know what a model is for.
 
 use std::ffi::{CStr, CString};
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! What llama.cpp says, passed on to the program's log.
 //!
-//! It must not know what is being done. llama.cpp warns of much that is meant so, such as a pooling that a context goes without
-//! or a token whose kind it corrects: errors stay errors, and everything else is a detail (`debug`). So is what it says of work that
-//! was cut short on purpose, which it takes for a failure.
+//! So is what it says of work that was cut short on purpose, which it takes for a failure.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};

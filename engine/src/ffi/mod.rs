@@ -1,7 +1,5 @@
 //! The one place with `unsafe` code: llama.cpp's C interface where `llama-cpp-2` has no safe door, the operating system's, and
 //! instructions that not every processor has.
-//!
-//! It must not know what the tensors mean.
 
 pub(crate) mod encoder;
 pub(crate) mod gguf;

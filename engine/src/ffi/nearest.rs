@@ -1,6 +1,4 @@
 //! In how many bits the nearest of a document's tokens differs from each of a question's tokens.
-//!
-//! It must not know what the bits mean.
 
 /// Bytes of one word.
 pub(crate) const WORD_BYTES: usize = size_of::<u64>();

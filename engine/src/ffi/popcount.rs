@@ -1,6 +1,4 @@
 //! Counting bits with the processor's own instructions, which a program for every processor may only use after asking.
-//!
-//! It must not know what the bits mean.
 
 use super::nearest::nearest;
 

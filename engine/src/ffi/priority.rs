@@ -1,6 +1,4 @@
 //! The scheduling priority of a thread.
-//!
-//! It must not know what the thread does.
 
 /// Lets the operating system run every other thread first: the calling thread, and those that it starts from now on, run
 /// when nobody else wants the processor (`SCHED_IDLE`), and give it up the moment that somebody does. Niceness alone gives

@@ -1,6 +1,4 @@
 //! Whether this processor can run what llama.cpp was compiled to.
-//!
-//! It must not know what is computed.
 
 /// Instructions that llama.cpp was compiled with and this processor lacks. The first one that it meets would end the
 /// process without a word.

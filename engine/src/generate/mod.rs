@@ -1,6 +1,4 @@
 //! Answers of an instruct model, for the embedded upstream.
-//!
-//! It must not know the OpenAI wire format.
 
 mod prompt;
 mod tail;

@@ -1,6 +1,4 @@
 //! The end of a reply that cannot be handed out yet.
-//!
-//! It must not know how text is generated.
 
 /// Text that was generated but not yet handed out: an unfinished character or the possible
 /// beginning of a stop text.

@@ -1,6 +1,4 @@
 //! What a model's file says of itself, without loading the model.
-//!
-//! It must not know who asks.
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
 //! Models as llama.cpp loads them, and what their vocabularies make of texts.
-//!
-//! It must not know what is read.
 
 pub(crate) mod description;
 pub(crate) mod model;

@@ -1,6 +1,4 @@
 //! Loading models, checking what they are, and the numbers of their geometry.
-//!
-//! It must not know what a model is used for beyond its role's name.
 
 use std::fs::File;
 use std::io::Read;

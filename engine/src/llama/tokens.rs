@@ -1,5 +1,4 @@
-//! Tokens with byte offsets, and how many there are, of any text. It must not know which model they are for or what is made
-//! of them.
+//! Tokens with byte offsets, and how many there are, of any text.
 //!
 //! llama.cpp is given a text in short segments: what some texts take it grows with the square of their length.
 

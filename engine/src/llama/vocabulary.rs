@@ -1,6 +1,4 @@
 //! What a model's vocabulary makes of a text: tokens with their places, and how rare each is.
-//!
-//! It must not know attention, vectors or who asks.
 
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 //!
 //! Texts that share a pass were measured, too: they take as long as one after the other, and longer where attention is seen.
 //!
-//! It lives on one thread. It must not know turns, main points or prompts.
+//! It lives on one thread.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! Getting texts ready for the model: passages of turns and questions with their prompts, as tokens.
-//!
-//! It must not know what passes give.
 
 use std::borrow::Cow;
 use std::ops::Range;

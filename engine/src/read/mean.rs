@@ -1,6 +1,4 @@
 //! A model's mean token vector, which is subtracted from every token's before its signs are taken.
-//!
-//! It must not know what vectors are used for.
 
 use sha2::{Digest, Sha256};
 

@@ -1,6 +1,4 @@
 //! Reading: from texts to tokens with vectors and attention.
-//!
-//! It must not know who asks.
 
 #[cfg(test)]
 mod attention_reference_tests;

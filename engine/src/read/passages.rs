@@ -1,6 +1,4 @@
 //! Cutting a turn into passages that fit a pass: where its structure falls apart, and at sentence ends where there are any.
-//!
-//! It must not know which tokenizer weighs the words.
 
 use std::ops::Range;
 

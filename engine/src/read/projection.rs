@@ -1,7 +1,7 @@
 //! The few numbers that are kept of a passage's or question's pooled vector: its principal components.
 //!
-//! What is common to all texts is subtracted, and of the rest only the directions in which texts differ most are kept. That takes a
-//! third of the room and finds no less (`bench/RESULTS.md`). It must not know what vectors are compared with.
+//! What is common to all texts is subtracted, and of the rest only the directions in which texts differ most are kept.
+//! That takes a third of the room and finds no less (`bench/RESULTS.md`).
 
 use super::unit_length::of_unit_length;
 use crate::EngineError;

@@ -1,4 +1,4 @@
-//! What goes into a reading and what comes out of it. It must not know how it is computed.
+//! What goes into a reading and what comes out of it.
 
 use crate::{Codes, QuestionCodes};
 

@@ -1,6 +1,4 @@
 //! The attention that tokens receive from each other, summed while a pass is computed.
-//!
-//! It must not know what the tokens are.
 
 use std::ops::Range;
 

@@ -1,7 +1,5 @@
 //! What a model's vectors are reduced by before they are stored or compared: the mean of its token vectors, and the projection of
 //! its pooled ones.
-//!
-//! It must not know whose vectors they are.
 
 use super::projection::Projection;
 

@@ -1,6 +1,6 @@
 //! Sample texts in many languages, of which a model's mean token vector is computed where none is known.
 //!
-//! It must not know the model. A change changes that vector, and codes that are stored must be made anew.
+//! A change changes that vector, and codes that are stored must be made anew.
 
 /// What people tell an assistant or each other: daily life, plans, work, code and tables.
 pub(super) const SAMPLES: &[&str] = &[

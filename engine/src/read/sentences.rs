@@ -1,6 +1,4 @@
 //! Where sentences end. The time this takes is proportional to the text's length, whatever the text is.
-//!
-//! It must not know tokens.
 
 use std::ops::Range;
 

@@ -1,7 +1,5 @@
 //! The threads that read: one for turns, behind everything else that wants the processor, and one for questions, which never
 //! wait behind turns.
-//!
-//! It must not know who asks, nor what is stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

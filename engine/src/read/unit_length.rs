@@ -1,6 +1,4 @@
 //! Bringing a vector to a length of 1, so that a product of two is their cosine.
-//!
-//! It must not know what the vector is of.
 
 /// The vector with a length of 1; as it is where its length is 0.
 pub(super) fn of_unit_length(mut vector: Vec<f32>) -> Vec<f32> {

@@ -1,5 +1,4 @@
-//! Splitting a text into units that are never cut: words, and runs of words that form one number
-//! or date. It must not know about tokens or attention.
+//! Splitting a text into units that are never cut: words, and runs of words that form one number or date.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! A store that another reader filled: which one that was, as far as the models that are installed can tell.
-//!
-//! It must not know how vectors are stored or compared.
 
 use mainpoint_engine::vectors_sha256;
 use mainpoint_store::{Store, StoreError};

@@ -1,6 +1,4 @@
 //! The budget of prompts that the embedded model answers: what it refuses for its length must not be forwarded to it.
-//!
-//! It must not know how prompts are built or counted.
 
 use crate::config::MemoryConfig;
 

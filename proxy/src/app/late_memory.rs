@@ -1,6 +1,4 @@
 //! A memory whose store cannot be opened at the start for want of space: the proxy serves without it, and opens it later.
-//!
-//! It must not know how a store is opened, nor what requests do meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;

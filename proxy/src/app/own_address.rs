@@ -1,6 +1,6 @@
 //! Whether requests that are forwarded would come back: `upstream.url` names the address that the proxy itself listens on.
 //!
-//! It must not know how anything is forwarded. A name is looked up only where the ports are the same.
+//! A name is looked up only where the ports are the same.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Keeps what was learnt about models' tokens in a file beside the store, from one start to the next.
 //!
-//! It must not know what the factors mean. Losing them costs some answers until they are learnt again, so nothing fails for them
-//! and no request waits for the file.
+//! Losing them costs some answers until they are learnt again, so nothing fails for them and no request waits for the
+//! file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

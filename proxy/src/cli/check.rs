@@ -1,6 +1,6 @@
 //! `mainpoint serve --check`: says of each part whether a start would find it in order.
 //!
-//! It must not know how models and stores are looked at. No model is loaded, and nothing on disk is changed.
+//! No model is loaded, and nothing on disk is changed.
 
 use std::io::{self, Write};
 use std::path::Path;

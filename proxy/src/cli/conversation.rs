@@ -1,6 +1,4 @@
 //! Reads a conversation in the form of OpenAI messages from a file or standard input.
-//!
-//! It must not know what is done with it; it keeps roles and texts only.
 
 use std::io::Read;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Why a command failed, and the status to exit with.
-//!
-//! It must not know how failures are shown.
 
 use std::io;
 use std::path::PathBuf;

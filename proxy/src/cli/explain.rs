@@ -1,6 +1,4 @@
 //! `mainpoint explain`: shows every turn of a conversation with its attention and its main point.
-//!
-//! It must not know how attention is read, nor anything about colours; the engine reads and `highlight` draws.
 
 mod highlight;
 

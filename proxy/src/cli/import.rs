@@ -1,6 +1,6 @@
 //! `mainpoint import`: reads recorded conversations into the memory, as if each had come in a request, or what was exported from one.
 //!
-//! It must not know how turns are named, read or stored. Every line is checked before anything is created.
+//! Every line is checked before anything is created.
 
 mod export;
 mod history;

@@ -1,7 +1,5 @@
 //! `mainpoint list`, `topics`, `export`, `forget`, `stats` and `mcp`: a memory as its owner sees it, through a running proxy or from the
 //! store itself.
-//!
-//! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store, and [`place`] says which.
 
 mod local;
 mod local_search;

@@ -1,6 +1,4 @@
 //! The messages of a recorded conversation as they stand in its list, and which of them the proxy passes over in a request.
-//!
-//! It must not know what becomes of them, nor decide what is odd: the parser of requests does.
 
 use std::ops::Range;
 

@@ -1,7 +1,5 @@
 //! `mainpoint migrate`: reads the turns of a store of the layout version before this one into a new store, which takes the old
 //! one's place.
-//!
-//! It must not know how stores are laid out nor how turns are read.
 
 use std::collections::HashMap;
 use std::io::Write;

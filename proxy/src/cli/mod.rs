@@ -1,7 +1,6 @@
 //! The command line: what can be typed, and which part of the program does it.
 //!
-//! Each command has its own file. It must not know HTTP, but for the one part that asks a running proxy, and it decides nothing that the
-//! configuration decides.
+//! Each command has its own file.
 
 mod check;
 mod conversation;

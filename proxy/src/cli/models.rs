@@ -1,6 +1,4 @@
 //! `mainpoint models list|fetch|verify`.
-//!
-//! It must not know how models are fetched; it chooses which ones and shows what happened.
 
 use std::io::Write;
 use std::time::Instant;

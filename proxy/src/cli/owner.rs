@@ -1,6 +1,4 @@
 //! Whose memory a history becomes: the same scopes that requests have.
-//!
-//! It must not know how scopes are made of keys.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! Which of a store's scopes a command means.
-//!
-//! It must not know what a scope is asked, nor how scopes are made of keys.
 
 use mainpoint_store::{Scope, ScopeOverview, Store};
 

@@ -1,7 +1,4 @@
 //! `mainpoint search`: asks a memory a question, through a running proxy or in the way in which the proxy recalls memories.
-//!
-//! It must not know how the store searches or how turns are compared; it shows the turns, what speaks for each, and whether the
-//! proxy would give any.
 
 use std::io::Write;
 

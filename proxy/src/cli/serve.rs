@@ -1,6 +1,4 @@
 //! `mainpoint serve`: starts the proxy, or only checks that it could start.
-//!
-//! It must not know how the proxy works; it finds the configuration and the models and hands over.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Values that are checked while they are read: numbers within bounds, times, shares and texts.
 //!
-//! A key names its check in its section: `#[serde(with = "Whole::<1, 1000>")]`. It must not know which keys there are.
+//! A key names its check in its section: `#[serde(with = "Whole::<1, 1000>")]`.
 
 use std::fmt::{Debug, Display};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! What a value by itself cannot say: whether two keys go together, and what the environment gives.
-//!
-//! It must not know how a document is written, nor read anything but the environment variables that it is given.
 
 use std::path::PathBuf;
 

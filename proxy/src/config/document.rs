@@ -1,6 +1,4 @@
 //! A configuration with the positions of its keys: reads it and says of every refusal where it was written.
-//!
-//! It must not know which keys exist or what they mean; it only knows what a secret looks like.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! The section `[identity]`: its keys, defaults, what is allowed, and which keys go together.
-//!
-//! It must not know how tokens are verified, nor read the files that it names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;

@@ -1,6 +1,4 @@
 //! The section `[memory]`: its keys, defaults and what is allowed.
-//!
-//! It must not know how the values are used, nor which headers always tell callers apart.
 
 use std::time::Duration;
 

@@ -1,7 +1,4 @@
 //! The configuration: reads a TOML file, applies the command line's overrides and hands out values that are known to be valid.
-//!
-//! It must not know what the values are used for: no sockets are opened, no files but the configuration itself are read, and
-//! nothing is created on disk.
 
 mod checked;
 mod complete;

@@ -1,6 +1,4 @@
 //! The section `[models]`: its keys, defaults and what is allowed. Two of its keys make one reference to a model.
-//!
-//! It must not know how models are found or fetched.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,4 @@
 //! The section `[prices]`: its keys, the providers' price lists, and which list an upstream's host has.
-//!
-//! It must not know what prices are used for, nor when a prompt was sent.
 
 use std::time::Duration;
 

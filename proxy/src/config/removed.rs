@@ -1,6 +1,4 @@
 //! The keys that earlier versions had, and what became of them: most are refused, some may stay and do nothing.
-//!
-//! It must not know how a configuration is read.
 
 use std::fmt;
 

@@ -1,6 +1,4 @@
 //! The kinds of secrets that can be told apart, by the names that configurations, metrics and masks have for them.
-//!
-//! It must not know what a secret of a kind looks like.
 
 /// The kinds, each with its name. One place, so that no kind can lack one.
 macro_rules! kinds {

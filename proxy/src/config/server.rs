@@ -1,6 +1,4 @@
 //! The sections `[server]`, `[upstream]` and `[log]`: their keys, defaults and what is allowed.
-//!
-//! It must not know how the values are used.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! The sections `[store]` and `[reader]`: their keys, defaults and what is allowed.
-//!
-//! It must not know how the values are used.
 
 use std::num::NonZero;
 use std::path::PathBuf;

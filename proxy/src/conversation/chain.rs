@@ -1,7 +1,7 @@
 //! Names: of a turn, by what it says, and of a prompt up to a message, by everything that is said in it so far.
 //!
 //! A turn has its name wherever it stands, so that it is read once. What was put into a prompt belongs to exactly that
-//! prompt. It must not know how turns are stored.
+//! prompt.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

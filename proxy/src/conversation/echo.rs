@@ -1,8 +1,8 @@
 //! What mainpoint itself put into a message that a client sends back: replayed logs, and mainpoint in front of mainpoint with
 //! the same data.
 //!
-//! Only a block that bears the number of this very message counts; whatever else looks like a block is what the client says.
-//! What earlier versions put before and behind messages is known as well. It must not know what is done with what is found.
+//! Only a block that bears the number of this very message counts; whatever else looks like a block is what the client
+//! says. What earlier versions put before and behind messages is known as well.
 
 use super::chain::Chain;
 use crate::openai::block::{self, PossibleBlock};

@@ -1,6 +1,4 @@
 //! The conversation that a request goes on with: how the two match, which turns it says again, and which it says plainly.
-//!
-//! It must not know how that is found out.
 
 use std::collections::{BTreeMap, BTreeSet};
 

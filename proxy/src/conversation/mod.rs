@@ -1,6 +1,4 @@
 //! A parsed request as a conversation: whose it is, what its turns are called, what belongs together, and how long it is.
-//!
-//! It must not know memories, budgets or what becomes of a request.
 
 pub(crate) mod chain;
 pub(crate) mod echo;

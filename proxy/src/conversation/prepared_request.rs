@@ -1,6 +1,4 @@
 //! A request that is parsed, named and counted, and what is said of it once its conversation is known.
-//!
-//! It must not know how a conversation is found, nor what becomes of the request.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
 //! Where the reply to a request will stand in its conversation, and the turn that it becomes there.
-//!
-//! It must not know how the request was matched with its conversation, nor what becomes of the turn.
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{ConversationAppend, ConversationId, SaidTurn, Scope, Turn, TurnId};

@@ -3,7 +3,7 @@
 //!
 //! The work waits for nothing, so that it can run on a blocking thread ([`RequestPreparer::prepare`] waits for one),
 //! and it changes nothing outside of the [`PreparedRequest`] that it makes. It takes time in proportion to the request,
-//! and ends at the request's deadline. It must not know the memory.
+//! and ends at the request's deadline.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,7 +1,5 @@
 //! Whose memory a request may see: a keyed hash of all of the caller's credentials, or of its name where it has one that outlives
 //! them, which a project and then a user can only subdivide.
-//!
-//! It must not know what the scope is used for, nor how a caller is told; and it never keeps a credential.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

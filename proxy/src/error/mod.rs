@@ -1,7 +1,4 @@
 //! The failures of the proxy: what a client is told, what stops a start, and what makes the memory step aside.
-//!
-//! It must not know where the errors happen or how they are sent; it only names them and maps each to a status, an exit code
-//! and a metric label.
 
 mod start;
 

@@ -1,6 +1,4 @@
 //! An alarm whose time moves, mostly to a later one.
-//!
-//! It must not know what it is for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,6 +1,4 @@
 //! The body of a request on its way in: a client that sends nothing, or next to nothing, is given up after a while.
-//!
-//! It must not know what the body says or who reads it.
 
 use std::error::Error;
 use std::fmt::Debug;

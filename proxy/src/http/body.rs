@@ -1,6 +1,4 @@
 //! Reads a request's body into memory, bounded in size. How long its client is waited for is the body's own matter.
-//!
-//! It must not know what the body says.
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Which headers, and parameters of a query, say who a caller is: keys and tokens of services and gateways, what chooses an account
 //! with them or names whom a gateway let in, and the user and the project that a caller names.
-//!
-//! It must not know what callers are told apart for, nor whether a credential is good.
 
 use std::sync::Arc;
 

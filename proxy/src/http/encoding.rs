@@ -1,6 +1,6 @@
 //! Takes the compression off a request's body, so that it can be looked into, within bounds of size and memory.
 //!
-//! It must not know what the body says. The bytes that are forwarded are not its business.
+//! The bytes that are forwarded are not its business.
 
 use std::io::{self, Read};
 

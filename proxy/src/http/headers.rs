@@ -1,6 +1,6 @@
 //! Which headers end at this hop and which travel on, and the names of mainpoint's own.
 //!
-//! It must not know bodies or routes. Every other header passes untouched, multiple values and their order included.
+//! Every other header passes untouched, multiple values and their order included.
 
 use http::Version;
 use http::header::{

@@ -1,6 +1,4 @@
 //! The hosts that requests ask for, and which of them nobody else can have given to this machine.
-//!
-//! It must not know who may ask for what.
 
 use std::net::IpAddr;
 

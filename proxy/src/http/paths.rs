@@ -1,8 +1,7 @@
 //! Which part of a request's path belongs to the upstream, and what it means however it is spelled.
 //!
-//! It must not know methods or handlers. A path that could climb out of the upstream's base is nobody's. Slashes that are
-//! repeated, a slash at the end and characters that are percent-encoded without need change no meaning; what is forwarded keeps
-//! the caller's spelling.
+//! A path that could climb out of the upstream's base is nobody's. Slashes that are repeated, a slash at the end and
+//! characters that are percent-encoded without need change no meaning; what is forwarded keeps the caller's spelling.
 
 use std::borrow::Cow;
 

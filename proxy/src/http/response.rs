@@ -1,6 +1,4 @@
 //! Bodies and the answers that mainpoint writes itself.
-//!
-//! It must not know which route asks; it only puts bytes, JSON and errors into HTTP responses.
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};

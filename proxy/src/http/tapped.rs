@@ -1,6 +1,4 @@
 //! Streams of bytes that tell when bytes come and go.
-//!
-//! It must not know what the bytes mean, or who listens.
 
 use std::io;
 use std::pin::Pin;

@@ -1,6 +1,4 @@
 //! Bodies on their way through: every poll passes a function, and all else is as the body has it.
-//!
-//! It must not know what passes, or why.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

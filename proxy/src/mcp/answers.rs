@@ -1,6 +1,4 @@
 //! What the tools answer: the API's answers without what a model has no use for, each thing under one name everywhere.
-//!
-//! It must not know how anything was found.
 
 use rmcp::schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};

@@ -1,6 +1,4 @@
 //! The arguments of a call, read one by one.
-//!
-//! It must not know what they are used for.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;

@@ -1,6 +1,4 @@
 //! What a tool asks of a memory, and how the memory's API is asked for the same.
-//!
-//! It must not know who sends such a request, nor how it is answered.
 
 use chrono::SecondsFormat;
 use http::Method;

@@ -1,6 +1,4 @@
 //! The memory as tools of the Model Context Protocol: what a model may ask of it, in the words that a model reads.
-//!
-//! It must not know who asks, nor how a memory is reached: a [`Source`] answers, behind a transport that others choose.
 
 mod answers;
 mod arguments;

@@ -1,6 +1,4 @@
 //! The tools: their names, the words that a model reads about them, what they take and what they answer.
-//!
-//! It must not know how a memory is reached.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;

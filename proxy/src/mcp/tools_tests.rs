@@ -1,6 +1,4 @@
 //! What tools take, refuse, and say of themselves.
-//!
-//! It must not know how a memory is reached.
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 

@@ -1,7 +1,5 @@
 //! What prompts ask of a memory, as a trait, so that they can be tried with another one; and how the memory on disk answers: within
 //! its limits, with secrets masked, repetitions of the question left out and newer turns put before what they replace.
-//!
-//! It must not know how anything is stored, nor how turns are searched for and ranked.
 
 use std::collections::HashSet;
 use std::future::Future;

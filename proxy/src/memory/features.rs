@@ -1,6 +1,4 @@
 //! What a turn looks like, by itself and beside a question: how much it says, whether it asks, who speaks.
-//!
-//! It must not know how turns are found, nor what a feature is worth.
 
 use super::script::{is_of_word, is_wide, is_without_spaces};
 

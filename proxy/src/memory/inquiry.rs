@@ -1,6 +1,4 @@
 //! Asks the memory of a scope a question, as the proxy does for a prompt, and keeps what speaks for each turn that is found.
-//!
-//! It must not know who asks or how the findings are shown.
 
 use std::collections::HashSet;
 

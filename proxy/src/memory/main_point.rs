@@ -1,6 +1,4 @@
 //! The words of a main point, as the store keeps them.
-//!
-//! It must not know how they were chosen, nor who shows them.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! The memory: engine and store together, turns on their way in and memories on their way out.
-//!
-//! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
 mod archive;
 mod facade;

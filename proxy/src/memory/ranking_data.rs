@@ -1,8 +1,6 @@
 //! What is stored with every passage to rank it by: where its turn stands, when it was said, what it looks like, and the codes
 //! of the passage's main point. All in one value of one column, since reading a column of a few hundred rows costs more than
 //! what is in it.
-//!
-//! It must not know how passages are searched for or ranked.
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{Turn, TurnId};

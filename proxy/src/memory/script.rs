@@ -1,6 +1,6 @@
 //! What characters are in their scripts: parts of words, written without spaces, as wide as two letters.
 //!
-//! It must not know texts or languages. Whole blocks of Unicode are enough for what forms and dates need.
+//! Whole blocks of Unicode are enough for what forms and dates need.
 
 /// Whether a character is part of a word: a letter, a digit, or a sign that a script of India or South-East Asia joins to
 /// them, which Unicode does not count among letters.

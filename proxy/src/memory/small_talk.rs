@@ -1,8 +1,8 @@
 //! How much a question is like small talk, which needs no memory.
 //!
-//! Small talk matches the small talk in a conversation as well as a question matches its answer, in any language, so that no
-//! measure of a match tells them apart. That a question is nearer to greetings and thanks than to anything that was said does.
-//! It must not know how a search is made.
+//! Small talk matches the small talk in a conversation as well as a question matches its answer, in any language, so
+//! that no measure of a match tells them apart. That a question is nearer to greetings and thanks than to anything that
+//! was said does.
 
 use mainpoint_engine::{Engine, EngineError, TurnText};
 use tokio::sync::OnceCell;

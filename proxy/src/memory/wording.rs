@@ -1,7 +1,5 @@
 //! The words of a text, whatever their case, the spaces between them and the punctuation: what says the same has the same; and
 //! how a text begins.
-//!
-//! It must not know what is compared with what.
 
 /// The words of a text in small letters, a space after each; empty where there are none.
 pub(crate) fn words_of(text: &str) -> String {

@@ -1,6 +1,4 @@
 //! Puts pieces together into the model file.
-//!
-//! It must not know where the pieces came from, nor where the model will be installed.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};

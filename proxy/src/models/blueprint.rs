@@ -1,6 +1,6 @@
 //! What a model is made of and where its pieces can be had.
 //!
-//! Plain data: it must not know how anything is downloaded, put together or installed.
+//! Plain data.
 
 use super::digest::Sha256Digest;
 use super::reference::HuggingFaceFile;

@@ -1,6 +1,6 @@
 //! The models that have short names, with the digest of every file that is downloaded for them.
 //!
-//! Plain data: it must not know how anything is downloaded.
+//! Plain data.
 
 use super::blueprint::{Assembly, Blueprint, Member, Origin, Packing, Piece, Place, Wheel};
 use super::digest::Sha256Digest;

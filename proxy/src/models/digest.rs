@@ -1,6 +1,4 @@
 //! SHA-256 digests, as the configuration and the records beside models have them.
-//!
-//! It must not know which files are models, nor what digest a file should have.
 
 use std::fmt;
 use std::io;

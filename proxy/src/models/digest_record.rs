@@ -1,7 +1,6 @@
 //! The digest of a model's file, kept beside it, so that a file which has not changed is read in full once.
 //!
-//! It must not know what digest a file should have. A record is only ever a saving: where it cannot be read or written, the file
-//! is read again.
+//! A record is only ever a saving: where it cannot be read or written, the file is read again.
 
 use std::fs::{self, Metadata};
 use std::io::{self, Write};

@@ -1,6 +1,4 @@
 //! Why a model cannot be used or fetched, and what to do about it.
-//!
-//! It must not know how errors are shown.
 
 use std::io;
 use std::path::PathBuf;

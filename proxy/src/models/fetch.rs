@@ -1,6 +1,4 @@
 //! Gets a model: tries the sources in order, checks what came, and installs it at once or not at all.
-//!
-//! It must not know how any source works.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,4 @@
 //! Several files, read as if they were one.
-//!
-//! It must not know what is in them.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -1,6 +1,4 @@
 //! Which blueprint a reference means.
-//!
-//! It must not know where models lie.
 
 use super::blueprint::{Assembly, Blueprint, Origin, Packing, Piece, Place};
 use super::catalogue;

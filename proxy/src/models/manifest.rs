@@ -1,6 +1,4 @@
 //! The record beside an installed model: what it is, where it came from and the digest it had when it was installed.
-//!
-//! It must not know how a model is fetched.
 
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! The models on disk: how they are named, where they lie, how they are fetched and verified.
 //!
-//! It must not know what the models are used for. Code that was fetched is never run.
+//! Code that was fetched is never run.
 
 mod assemble;
 mod blueprint;

@@ -1,7 +1,7 @@
 //! What the readers of the catalogue are read with: the words that their makers put before a passage and before a question,
 //! their mean token vector, and what is stored of their pooled vectors.
 //!
-//! Plain data: it must not know how a model reads.
+//! Plain data.
 
 use std::path::Path;
 

@@ -1,6 +1,4 @@
 //! How a model is named: a short name of the catalogue, a local path, or a file of a Hugging Face repository.
-//!
-//! It must not know whether the model exists or where it would be installed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

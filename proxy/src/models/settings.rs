@@ -1,6 +1,4 @@
 //! Which models are used, where they lie, and where they can be had.
-//!
-//! It must not know how settings are written down or checked.
 
 use std::path::PathBuf;
 

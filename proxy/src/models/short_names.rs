@@ -1,6 +1,4 @@
 //! The short names of models.
-//!
-//! It must not know what stands behind them.
 
 /// The short name of the default reader.
 pub(crate) const EMBEDDING_GEMMA: &str = "embeddinggemma-300m";

@@ -1,6 +1,4 @@
 //! Where one model is put together: what was downloaded so far, kept between attempts, and locked while somebody works on it.
-//!
-//! It must not know where the pieces come from.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

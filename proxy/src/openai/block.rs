@@ -1,7 +1,5 @@
 //! The memory block: what stands around quoted lines in a message, and how a block that comes back is known, also the digest and
 //! the other form of the block that earlier versions put into messages.
-//!
-//! It must not know what is quoted or where the blocks go.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
 //! Walks through JSON text without making a tree of it: where values begin and end, and what is odd about them.
 //!
-//! `serde_json` refuses a whole text for one lone surrogate or one number out of range in it, and a tree takes many times the
-//! text's size. Here only the structure has to be JSON's; what is odd inside of a value is reported with the value. Nothing is
-//! allocated but one bit for every level. It must not know what the values mean.
+//! `serde_json` refuses a whole text for one lone surrogate or one number out of range in it, and a tree takes many
+//! times the text's size. Here only the structure has to be JSON's; what is odd inside of a value is reported with the
+//! value. Nothing is allocated but one bit for every level.
 
 use std::borrow::Cow;
 use std::ops::Range;

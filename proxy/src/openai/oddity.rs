@@ -1,6 +1,6 @@
 //! What is odd about a message, so that it stays in every prompt as it came: it can be neither quoted nor split.
 //!
-//! It must not know how that is found out. The rest of such a conversation is treated as any other.
+//! The rest of such a conversation is treated as any other.
 
 /// Why a message stays as it is: the label of `mainpoint_odd_messages_total{reason}` and a key of `odd_messages` in receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,6 @@
 //! Requests and streams that were recorded from real services, for tests.
 //!
-//! They lie in the data directory (`MAINPOINT_DATA`, else `../shared/data` beside the checkout). It must not know what is
-//! tried on them.
+//! They lie in the data directory (`MAINPOINT_DATA`, else `../shared/data` beside the checkout).
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::path::{Path, PathBuf};

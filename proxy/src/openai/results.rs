@@ -1,7 +1,7 @@
 //! Tools' results that a shorter text can take the place of: which they are, and how they are written then.
 //!
-//! Role, name of the call and every other field keep their bytes, so that a service which took the message takes it still. A result
-//! of a shape that is not plain text is left alone. It must not know when a result is shortened, nor what the text says.
+//! Role, name of the call and every other field keep their bytes, so that a service which took the message takes it
+//! still. A result of a shape that is not plain text is left alone.
 
 use bytes::BytesMut;
 use serde_json::{Map, Value};

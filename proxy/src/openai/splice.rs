@@ -1,6 +1,4 @@
 //! Writes the new body by splicing the old one: untouched messages and fields keep their exact bytes.
-//!
-//! It must not know why a message leaves or what is added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -1,6 +1,4 @@
 //! Test: what the hot paths of a request take from the allocator, a guard against regressions that no busy machine can blur.
-//!
-//! It must not know whether the paths do the right thing; that is tested beside each of them.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "the figures are to be seen")]
 

@@ -1,6 +1,6 @@
 //! Runs work that grows with the request where it keeps nobody else waiting.
 //!
-//! It must not know what the work is. Work that waits for something has no place here.
+//! Work that waits for something has no place here.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 

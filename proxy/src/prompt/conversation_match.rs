@@ -1,6 +1,4 @@
 //! Finds the conversation that a request goes on with.
-//!
-//! It must not know how conversations are told apart, nor what becomes of the request.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

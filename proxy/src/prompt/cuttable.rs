@@ -1,6 +1,4 @@
 //! How a conversation may be cut: which messages stay whatever happens, and which others leave together.
-//!
-//! It must not know tokens or budgets, nor when anything leaves.
 
 use std::collections::BTreeSet;
 

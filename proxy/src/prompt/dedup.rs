@@ -1,6 +1,4 @@
 //! Joins recalled turns that say the same, word for word, into one memory: the latest of them, with the times of the others.
-//!
-//! It must not know what fits into a prompt or how a memory is written.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,6 +1,4 @@
 //! What may leave a prompt: groups of messages, and where an eviction ends that takes them.
-//!
-//! It must not know how a conversation is cut into them, nor when any of them leaves.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Evictions: when old turns leave a prompt, how many at once, and whether that pays.
 //!
-//! Pure arithmetic on counts. It must not know tokenizers, memory or JSON.
+//! Pure arithmetic on counts.
 
 use super::provider_cache::CacheState;
 use crate::config::{MemoryConfig, Prices};

@@ -1,6 +1,4 @@
 //! Marks where a quote begins or ends in the middle of its turn.
-//!
-//! It must not know how the words that are quoted were chosen, nor what they cost.
 
 /// Stands before words that do not begin where their turn does.
 const BEFORE: &str = "… ";

@@ -1,7 +1,7 @@
 //! What was put into earlier prompts of a conversation, so that it is put there again, byte for byte,
 //! and what must stay in them.
 //!
-//! It turns entries of the store's ledger into what the rewriting needs, and back. It must not know how prompts are written.
+//! It turns entries of the store's ledger into what the rewriting needs, and back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,7 +1,5 @@
 //! What becomes of what was said right before the question when turns leave: an agent's rounds leave first, the task and the
 //! answer stay as long as they are small, and what has been read leaves before what has not.
-//!
-//! It must not know how a conversation is parted.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,4 @@
 //! Fits recalled turns into the room that memories have.
-//!
-//! It must not know how turns are recalled or where the block goes.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};

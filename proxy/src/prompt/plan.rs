@@ -1,7 +1,7 @@
 //! Decides what is forwarded: the original bytes, or those that [`super::build`] makes of them. It sets aside what is to be stored
 //! once the upstream has accepted, and gathers the figures of the receipt.
 //!
-//! It must not know HTTP responses or the upstream. Whatever fails or takes too long, the original bytes remain.
+//! Whatever fails or takes too long, the original bytes remain.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! What prompts are planned with: a memory, and the settings that hold for all requests. [`Planner::plan`] plans with
 //! it.
-//!
-//! It must not know how a prompt is planned, which [`super::plan`] does, or built.
 
 use super::provider_cache::ProviderCache;
 use crate::config::{Config, MemoryConfig, Prices};

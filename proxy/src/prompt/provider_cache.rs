@@ -2,8 +2,7 @@
 //!
 //! Bounded and in memory only. A conversation that no request since the start belongs to counts as cached; at worst its
 //! first request is forwarded as if its provider's cache were there. The journal would not tell it better: it has the
-//! times at which turns came first, and a prompt that is sent again keeps the cache all the same. It must not know what
-//! prompts cost in all or how they are cut, nor read a clock.
+//! times at which turns came first, and a prompt that is sent again keeps the cache all the same.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

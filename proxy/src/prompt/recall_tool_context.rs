@@ -1,6 +1,6 @@
 //! What a model may still ask for of what has left its prompt, and how it is told.
 //!
-//! It must not know how a call arrives or how its result is sent. A call always has a result: whatever fails, nothing was found.
+//! A call always has a result: whatever fails, nothing was found.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

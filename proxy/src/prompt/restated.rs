@@ -1,8 +1,7 @@
 //! Whether a message says what a known turn said, but for a clock in it or for documents beside it.
 //!
-//! Some clients write the date and the time into a message that they send again and again. It is one turn then. Others send a question
-//! with documents once and without them later. Whoever edits a message says something else. It must not know where either of them
-//! stands.
+//! Some clients write the date and the time into a message that they send again and again. It is one turn then. Others
+//! send a question with documents once and without them later. Whoever edits a message says something else.
 
 use crate::memory::recall::dates;
 

@@ -1,6 +1,4 @@
 //! What becomes of an agent's long results when its prompt is over the budget.
-//!
-//! It must not know how a result is shortened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

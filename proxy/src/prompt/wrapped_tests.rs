@@ -1,6 +1,4 @@
 //! What is noted where a request says plainly what an earlier one sent with documents around it.
-//!
-//! It must not know how one text is found in another.
 
 use mainpoint_store::PlainTurn;
 

@@ -1,6 +1,4 @@
 //! Takes connections from the kernel.
-//!
-//! It must not know what becomes of them.
 
 use std::io;
 use std::net::SocketAddr;

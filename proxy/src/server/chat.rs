@@ -1,7 +1,6 @@
 //! The way of one request whose prompt may be rewritten, from its path to the end of its answer.
 //!
-//! It must not know how a prompt is rewritten. The memory can only ever change what is forwarded; whether a request is
-//! answered does not depend on it.
+//! The memory can only ever change what is forwarded; whether a request is answered does not depend on it.
 
 use std::sync::Arc;
 use std::time::Instant;

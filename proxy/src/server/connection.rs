@@ -1,6 +1,4 @@
 //! One connection from its first byte to its last: HTTP/1 or HTTP/2, and an end when its client lets it wait for too long.
-//!
-//! It must not know how connections are accepted or how requests are answered.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -1,6 +1,4 @@
 //! What one connection is doing: it waits for its client, or its requests are being answered.
-//!
-//! It must not know sockets, HTTP or other connections.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

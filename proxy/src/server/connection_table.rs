@@ -1,8 +1,8 @@
 //! Which connections there are, and how many requests are answered at once.
 //!
-//! It must not know HTTP. Up to the limit connections come and go; beyond it the one that has waited longest for its client
-//! makes room for the next, so that idle clients lock nobody out. When every connection is being served, a reserve remains
-//! for requests about the process's health, and a bounded number of others wait for a permit.
+//! Up to the limit connections come and go; beyond it the one that has waited longest for its client makes room for the
+//! next, so that idle clients lock nobody out. When every connection is being served, a reserve remains for requests
+//! about the process's health, and a bounded number of others wait for a permit.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

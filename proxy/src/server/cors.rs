@@ -1,7 +1,7 @@
 //! What pages of other origins may do: with the embedded upstream as said here, with a remote one as that one says.
 //!
-//! It must not know routes. A page may use a memory whose key it brings along. The memory of callers whom no key tells is open to
-//! pages of this machine, and of the hosts of a gateway that tells, since any page that somebody visits could ask for it.
+//! A page may use a memory whose key it brings along. The memory of callers whom no key tells is open to pages of this
+//! machine, and of the hosts of a gateway that tells, since any page that somebody visits could ask for it.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

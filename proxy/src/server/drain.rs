@@ -1,6 +1,4 @@
 //! Ends the connections of a server that stops: running requests may finish, for a while.
-//!
-//! It must not know how connections are served.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! mainpoint's own endpoints: health, readiness, metrics, receipts and, when the configuration allows it, faults.
-//!
-//! It must not know the OpenAI surface.
 
 use std::sync::Arc;
 

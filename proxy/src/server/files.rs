@@ -1,6 +1,4 @@
 //! How many files the process may open, and how many connections that is.
-//!
-//! It must not know what the files are.
 
 use super::connection_table::RESERVE;
 

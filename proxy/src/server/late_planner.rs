@@ -1,7 +1,6 @@
 //! The planner, which may come later than the first requests.
 //!
-//! Where the store cannot be opened for want of space the proxy serves without a memory until it can. It must not know how the store
-//! is opened, nor how often that is tried.
+//! Where the store cannot be opened for want of space the proxy serves without a memory until it can.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 

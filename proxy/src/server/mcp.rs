@@ -1,8 +1,7 @@
 //! `/mainpoint/mcp`: the memory for models, as the Model Context Protocol has it over HTTP.
 //!
-//! Every request is answered by itself, whole and at once, so that it does not matter which process it reaches, and none
-//! outlives a stop. Whose memory it is says its key, as on the memory's API, which is what answers. It must not know the
-//! tools.
+//! Every request is answered by itself, whole and at once, so that it does not matter which process it reaches, and
+//! none outlives a stop. Whose memory it is says its key, as on the memory's API, which is what answers.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! The listening side: accepts connections, speaks HTTP/1 and HTTP/2, and drains on shutdown.
-//!
-//! It must not know how requests and replies are read; every request goes to [`routes`].
 
 mod accept;
 mod api;

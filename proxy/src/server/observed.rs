@@ -1,7 +1,7 @@
 //! The body of a chat reply on its way to the client: every byte passes as it came, a parser reads along.
 //!
-//! It must not know what the reply says. A stream that breaks off ends in a visible error event instead of silence. What ends
-//! the answer is held back until its listener acknowledges it.
+//! A stream that breaks off ends in a visible error event instead of silence. What ends the answer is held back until
+//! its listener acknowledges it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,6 +1,4 @@
 //! Whether the memory can do its work, as `/readyz` says it.
-//!
-//! It must not know how parts are watched.
 
 use chrono::SecondsFormat;
 use http::StatusCode;

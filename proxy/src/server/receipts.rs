@@ -1,6 +1,6 @@
 //! Receipts: what was done to recent requests, for whoever sent them.
 //!
-//! Bounded and in memory only. It must not know how a request is rewritten.
+//! Bounded and in memory only.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! Gives the refusals of the HTTP library a body: what is no request at all is refused in OpenAI's envelope, too.
 //!
-//! It must not know requests. The library answers what it cannot read with a bare head that no other answer of this process
-//! looks like; that head is replaced on its way to the socket.
+//! The library answers what it cannot read with a bare head that no other answer of this process looks like; that head
+//! is replaced on its way to the socket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,6 +1,4 @@
 //! Calls the upstream with a request, and relays its answer: both directions streaming, no byte changed.
-//!
-//! It must not know what the bytes mean, nor whether the body is the client's own or one that was built for it.
 
 use std::sync::Arc;
 use std::time::Instant;

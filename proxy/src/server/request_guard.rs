@@ -1,6 +1,4 @@
 //! One request on its connection: from its head to the end of its answer.
-//!
-//! It must not know what is asked or answered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,6 +1,4 @@
 //! Sends each request to its handler, and counts every answer.
-//!
-//! It must not know what the handlers do.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! What every request can reach.
-//!
-//! It must not know how a request is handled; it holds the parts.
 
 use http::{HeaderMap, Response, Uri};
 use mainpoint_store::Scope;

@@ -1,6 +1,4 @@
 //! A client's socket that tells its connection when bytes come and when the client takes none.
-//!
-//! It must not know what the bytes mean.
 
 use tokio::net::TcpStream;
 

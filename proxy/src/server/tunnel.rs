@@ -1,6 +1,4 @@
 //! WebSockets: a connection that both sides agree to use otherwise is passed on in both directions, unread.
-//!
-//! It must not know what a WebSocket's messages are, nor how many connections there may be.
 
 use std::sync::Arc;
 

@@ -1,7 +1,5 @@
 //! What is stored of a request and its answer: nothing before the upstream has accepted it, and all before the client sees the end.
 //! What the answer says of the prompt's tokens is learnt.
-//!
-//! It must not know how a reply is read, nor how turns are stored.
 
 use std::sync::Arc;
 

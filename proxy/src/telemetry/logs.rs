@@ -1,6 +1,6 @@
 //! Logs: one line per event on stderr, filtered by `log.filter`; llama.cpp and every `log` user arrive here too.
 //!
-//! It must not know who logs what. Nothing here sees header values or bodies.
+//! Nothing here sees header values or bodies.
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal};

@@ -1,6 +1,4 @@
 //! Every metric's name, meaning and unit, and the recorder that `/metrics` renders.
-//!
-//! It must not know how requests are served; callers hand it finished figures.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

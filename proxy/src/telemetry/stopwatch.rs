@@ -1,6 +1,4 @@
 //! Times the steps of a piece of work, one after the other.
-//!
-//! It must not know which steps there are nor who is told.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,6 +1,4 @@
 //! Cuts answers off when the process does not wait for them any longer.
-//!
-//! It must not know what is answered, or by whom.
 
 use std::future::Future;
 use std::task::Poll;

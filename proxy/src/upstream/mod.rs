@@ -1,6 +1,4 @@
 //! Where requests go: a remote OpenAI-compatible server, or the chat model in this process.
-//!
-//! It must not know about memory; it sends what it is given and hands back what comes.
 
 pub(crate) mod cut;
 pub(crate) mod embedded;

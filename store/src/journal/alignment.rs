@@ -1,6 +1,6 @@
 //! Which turns of a conversation a request has, and what it has in place of others.
 //!
-//! Pure. It must not know redb, nor what turns say.
+//! Pure.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,7 +1,6 @@
 //! Whether a request goes on with a conversation that it meets.
 //!
-//! Responsible for: the rule. Pure. It must not know redb, nor what turns say: whoever has the words tells which turn of a request
-//! says again what stands in its place.
+//! Responsible for: the rule. Pure.
 //!
 //! A request whose beginning is a conversation's goes on with it. Else the two share some turns in a row, and these may be stock
 //! phrases: a question that is asked of every document, what is always answered first, examples that are sent with every question.

@@ -1,7 +1,7 @@
 //! Conversations: which turns were said one after the other.
 //!
-//! Responsible for: their tables; what a request has in common with the conversation that it goes on with, and putting what is new
-//! into its place. Must not know: what turns say, where their words are, how the conversation is found (`meetings`).
+//! Responsible for: their tables; what a request has in common with the conversation that it goes on with, and putting
+//! what is new into its place.
 //!
 //! A conversation is a list of turns. One that was begun again from an earlier turn (an answer made anew, a message edited) is a
 //! branch: it has its own turns from there on and shares those before. Nothing that clients send names a conversation. It is told

@@ -1,7 +1,7 @@
 //! The open database behind the journal, and what is done when it fails.
 //!
-//! Responsible for: transactions, noticing that the file failed or is no longer where it was, closing, reopening and replacing
-//! it. Must not know: what the rows mean, when it is tried again.
+//! Responsible for: transactions, noticing that the file failed or is no longer where it was, closing, reopening and
+//! replacing it.
 //!
 //! redb latches: after one error of the file every call fails until the database is closed and opened again. So the first
 //! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.

@@ -1,6 +1,6 @@
 //! Whether something of a scope was deleted while somebody was reading in it.
 //!
-//! Responsible for: marks, and what is deleted between two looks at them. Must not know: what is deleted, what a mark is for.
+//! Responsible for: marks, and what is deleted between two looks at them.
 //!
 //! What is kept of a scope's deletions is one number for each scope that had one since the start: a reader does not outlive the process.
 

@@ -1,6 +1,6 @@
 //! What the journal asks of the file system.
 //!
-//! Responsible for: which file lies under a name, whether there is space, keeping some for deletions. Must not know: what is in the file.
+//! Responsible for: which file lies under a name, whether there is space, keeping some for deletions.
 
 use std::fmt::Debug;
 use std::fs::{self, File};

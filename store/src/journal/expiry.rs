@@ -1,6 +1,6 @@
 //! Which conversations the ledger forgets.
 //!
-//! Pure. It must not know redb, or when expiry is due.
+//! Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! What can be wrong with the journal's file, and what the log says of it.
-//!
-//! Must not know: how that is noticed, what is done about it.
 
 use crate::trouble::{StorePart, Trouble};
 

@@ -1,7 +1,6 @@
 //! The journal's file.
 //!
-//! Responsible for: opening it, telling a damaged one from one that is only not ours to read, copying it. Must not know: what
-//! the rows mean.
+//! Responsible for: opening it, telling a damaged one from one that is only not ours to read, copying it.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -1,7 +1,6 @@
 //! The ledger in the journal's file.
 //!
-//! Responsible for: its table; reading, recording, deleting and expiring its entries. Must not know: what a value means,
-//! when maintenance is due.
+//! Responsible for: its table; reading, recording, deleting and expiring its entries.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,6 @@
 //! Going back through a conversation and those that it branched from.
 //!
-//! Responsible for: reading turns in reverse order across branches. Must not know: what they are read for.
+//! Responsible for: reading turns in reverse order across branches.
 
 use std::cell::Cell;
 

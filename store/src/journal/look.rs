@@ -1,6 +1,6 @@
 //! Reading a journal without opening it.
 //!
-//! Responsible for: saying what opening it would find, and changing nothing. Must not know: what the rows mean.
+//! Responsible for: saying what opening it would find, and changing nothing.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,6 @@
 //! Where a request may meet conversations of its scope.
 //!
-//! Responsible for: looking up places of its turns, and going back from them beside what each conversation has. Must not know: what
-//! turns say.
+//! Responsible for: looking up places of its turns, and going back from them beside what each conversation has.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,7 @@
 //! The fsynced journal in front of LanceDB.
 //!
-//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger, conversations, all in
-//! one redb file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
+//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger,
+//! conversations, all in one redb file where every call is one durable transaction. All calls block.
 //!
 //! After an error of the file every call fails at once with [`StoreError::JournalDown`] until [`Journal::repair`] has opened the
 //! file again (`journal/database.rs`).

@@ -1,6 +1,6 @@
 //! What was said plainly after it had been sent with more around it.
 //!
-//! Responsible for: the table of such turns. Must not know: how it is told that a turn says plainly what another one said.
+//! Responsible for: the table of such turns.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;

@@ -1,6 +1,6 @@
 //! Calls of redb, with its panics as errors.
 //!
-//! Responsible for: telling errors of the file from others, copying a database. Must not know: what is done about an error.
+//! Responsible for: telling errors of the file from others, copying a database.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What a deletion leaves of conversations.
 //!
-//! Responsible for: taking turns and whole conversations out of the tables of conversations so that what stays keeps its place.
-//! Must not know: where words are, what else is deleted.
+//! Responsible for: taking turns and whole conversations out of the tables of conversations so that what stays keeps
+//! its place.
 //!
 //! Where a turn goes from the middle of a conversation, something stays that nobody has said: a request that still has the turn, or
 //! has another one instead, goes on with the conversation as before. Nothing of it stays at either end.

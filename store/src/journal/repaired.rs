@@ -1,6 +1,4 @@
 //! What is made good of the journal.
-//!
-//! Must not know: how that is done.
 
 /// What a repair does about the room for deletions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

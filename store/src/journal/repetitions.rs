@@ -1,6 +1,6 @@
 //! When turns were said again, word for word, at another place than the first.
 //!
-//! Responsible for: the table of those times. Must not know: how the place of a turn is found, what is deleted and why.
+//! Responsible for: the table of those times.
 //!
 //! A turn carries the time when it was first seen, and stands where it was said then. A place where it was said at another time has
 //! a record here. So what is said once has none, and what is said again has one for each time.

@@ -1,6 +1,6 @@
 //! The journal's tables and the form of their rows.
 //!
-//! Responsible for: table definitions, turns and points to rows and back. Must not know: transactions, files.
+//! Responsible for: table definitions, turns and points to rows and back.
 
 use std::ops::RangeInclusive;
 

@@ -1,7 +1,6 @@
 //! What of a scope was said before a time.
 //!
 //! Responsible for: telling turns that were said nowhere since then from those that only leave some of their places.
-//! Must not know: how turns leave, why.
 //!
 //! A turn counts as said at the times of the places where it stands. When it was first seen is the time of those
 //! without a record of another one, and of none where all such places were deleted.

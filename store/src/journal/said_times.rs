@@ -1,6 +1,6 @@
 //! When turns were said: anywhere, or in one conversation.
 //!
-//! Responsible for: the times of the places where turns stand. Must not know: what they are for.
+//! Responsible for: the times of the places where turns stand.
 //!
 //! When a turn was first seen is the time of each of its places without a record of another time. It is no time of the
 //! turn any more where all such places were deleted.

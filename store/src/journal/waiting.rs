@@ -1,7 +1,6 @@
 //! What the journal has accepted and nobody has read yet, told without its words.
 //!
-//! Responsible for: paging through accepted turns, a snapshot for each page. Must not know: who reads them, or in which
-//! order.
+//! Responsible for: paging through accepted turns, a snapshot for each page.
 
 use std::ops::Bound;
 

@@ -1,6 +1,6 @@
 //! Records to Arrow batches and back.
 //!
-//! Responsible for: the two conversions, column by column. Must not know: LanceDB, queries, the journal.
+//! Responsible for: the two conversions, column by column.
 
 use std::sync::Arc;
 

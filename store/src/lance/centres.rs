@@ -1,6 +1,4 @@
 //! Centres of clusters: where vectors of length 1 lie on average, and how far they lie from that.
-//!
-//! It must not know how vectors come into clusters.
 
 use std::collections::HashMap;
 

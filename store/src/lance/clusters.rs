@@ -1,7 +1,7 @@
 //! Clusters of vectors: which of them are near to each other.
 //!
 //! Responsible for: dividing vectors by their directions, always in the same way, and keeping together what belongs
-//! together. Must not know: whose vectors they are.
+//! together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The columns of a batch.
 //!
-//! Responsible for: finding them by name and type, with an error that names what is wrong. Must not know: what the rows are.
+//! Responsible for: finding them by name and type, with an error that names what is wrong.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The exact search by vector: every vector of a selection is compared.
 //!
-//! Responsible for: reading the vectors and the arithmetic of cosines. Must not know: which rows are meant, the vector index.
+//! Responsible for: reading the vectors and the arithmetic of cosines.
 //!
 //! Lance compares half-precision numbers one by one unless it is compiled with kernels for them; widened a row at a time they
 //! are compared several times as fast.

@@ -1,7 +1,7 @@
 //! What Lance keeps of opened indices, in memory.
 //!
-//! Responsible for: handing entries out, holding no more bytes than it may, and letting go of what nothing has asked for since
-//! the indices changed. Must not know: what an entry is.
+//! Responsible for: handing entries out, holding no more bytes than it may, and letting go of what nothing has asked
+//! for since the indices changed.
 //!
 //! Lance's own cache forgets only for want of room. But an entry of a full-text or vector index holds its files open, and every
 //! maintenance writes new parts and leaves the old ones behind: small entries that are never asked for again, whose files

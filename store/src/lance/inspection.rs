@@ -1,7 +1,7 @@
 //! What is wrong with the files of a LanceDB table, and moving aside what provably is.
 //!
-//! Responsible for: looking at a table without changing anything, telling damage from what only this version cannot read, and
-//! naming the files that a version needs and does not have. Nothing is deleted. Must not know: what a table holds.
+//! Responsible for: looking at a table without changing anything, telling damage from what only this version cannot
+//! read, and naming the files that a version needs and does not have. Nothing is deleted.
 //!
 //! The journal is trimmed only after LanceDB's files are on disk, so whatever a torn newest manifest had committed is
 //! still in the journal and is written again by the next flush.

@@ -1,7 +1,7 @@
 //! The manifest of a LanceDB table, as far as it says whether it is whole and who wrote it.
 //!
-//! Responsible for: telling a manifest that was cut short, zeroed or written over from one that only this version cannot read.
-//! Must not know: what a table holds, what is done about a manifest.
+//! Responsible for: telling a manifest that was cut short, zeroed or written over from one that only this version
+//! cannot read.
 //!
 //! Lance itself answers a torn manifest and one of a newer version with errors of many kinds. The first must be moved aside,
 //! the second must never be, so the frame around the protobuf message and the message's own fields are walked through here.

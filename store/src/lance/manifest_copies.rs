@@ -1,6 +1,6 @@
 //! Copies of the newest manifests, in case their files go.
 //!
-//! Responsible for: comparing a manifest with its copy, writing it again. Must not know: when that is done.
+//! Responsible for: comparing a manifest with its copy, writing it again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -7,8 +7,6 @@
 //! without what the centres of few vectors are apart by chance. Clusters are merged by average linkage (Sokal and
 //! Michener 1958), the least different ones first, while they differ by less than [`DIFFERENCE`]: since merged ones are
 //! compared by the clusters that they are made of, two that differ are not one because a third lies between them.
-//!
-//! It must not know whose vectors they are, nor how they were divided.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,6 @@
 //! Everything that is LanceDB: two tables, their rows, indices and files.
 //!
-//! Responsible for: everything that knows Arrow and Lance: schemas, rows, indices, opening and inspecting. Must not know:
-//! the journal, what is pending.
+//! Responsible for: everything that knows Arrow and Lance: schemas, rows, indices, opening and inspecting.
 
 pub(crate) mod batches;
 mod centres;

@@ -1,7 +1,6 @@
 //! The manifests of versions that are not the newest, and files that no version can name.
 //!
-//! Responsible for: removing them, moving aside what keeps Lance from pruning. Must not know: when versions are pruned, what a table
-//! holds.
+//! Responsible for: removing them, moving aside what keeps Lance from pruning.
 
 use std::fs;
 use std::io;

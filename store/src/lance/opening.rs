@@ -1,7 +1,7 @@
 //! Opening the two tables, or creating them.
 //!
-//! Responsible for: looking at both before anything is changed, moving aside what is damaged, leaving out rows and indices whose
-//! files are gone. Must not know: what the rows mean, when a store is opened.
+//! Responsible for: looking at both before anything is changed, moving aside what is damaged, leaving out rows and
+//! indices whose files are gone.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The partitions of the vector index: their centres, and which of them each vector belongs to.
 //!
-//! Responsible for: finding both in single precision. Must not know: the index, how it is searched.
+//! Responsible for: finding both in single precision.
 //!
 //! Lance would find them in half precision, as the vectors are stored, and without kernels for it that takes eight times as
 //! long: half a minute for 20,000 vectors of 768 numbers.

@@ -1,6 +1,6 @@
 //! The Arrow schemas of the two tables and their version.
 //!
-//! Responsible for: column names and types, the layout version in the schema metadata. Must not know: queries, records.
+//! Responsible for: column names and types, the layout version in the schema metadata.
 
 use std::collections::HashMap;
 use std::path::Path;

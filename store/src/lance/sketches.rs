@@ -1,7 +1,6 @@
 //! Sketches: a few bytes of every passage, made of what it is stored with to be ranked by.
 //!
-//! Responsible for: reading a fragment and putting its sketches together. Must not know: what the bytes say, where sketches
-//! are kept.
+//! Responsible for: reading a fragment and putting its sketches together.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! What is read from the two LanceDB tables and appended to them.
 //!
 //! Responsible for: their indices, appending, reading rows.
-//! Must not know: how they are opened, when anything is written, how results are ranked.
 
 use std::sync::Arc;
 

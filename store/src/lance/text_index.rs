@@ -1,7 +1,5 @@
 //! How words are found: the full-text index's way of splitting text, and the words that it leaves out.
 //!
-//! It must not know what is indexed.
-//!
 //! Words end where Unicode says that they do, with dictionaries for the scripts that put no spaces between them (Chinese,
 //! Japanese, Thai, Lao, Khmer, Burmese), and at punctuation within, which Unicode leaves in "note:otters" or "example.com"; an
 //! English text gives the same words as without Unicode. Then lower case, English stems, English stop words, accents folded. Stems of

@@ -1,7 +1,6 @@
 //! The vector index of a table that has outgrown exact search.
 //!
-//! Responsible for: building IVF_SQ once a table is large, and checking it against the exact search. Must not know:
-//! scopes, what the vectors stand for.
+//! Responsible for: building IVF_SQ once a table is large, and checking it against the exact search.
 //!
 //! Exact search over a scope reads the vectors of that scope only, so it stays fast far beyond what one table of many
 //! scopes holds in total; the index serves scopes that are large themselves. Conversations are always searched exactly.

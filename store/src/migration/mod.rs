@@ -1,7 +1,7 @@
 //! A store of the layout version before this one gives way to one in which its turns were read again.
 //!
-//! Responsible for: where the new store is made, taking over what is no turn, putting it in the old one's place so that a
-//! crash at any moment loses nothing. Must not know: how turns are read.
+//! Responsible for: where the new store is made, taking over what is no turn, putting it in the old one's place so that
+//! a crash at any moment loses nothing.
 //!
 //! ```text
 //! <directory>               the old store, and in the end the new one

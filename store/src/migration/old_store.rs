@@ -1,7 +1,6 @@
 //! A store of the layout version before this one, as far as its turns can be read again.
 //!
-//! Responsible for: finding one, giving every turn that it holds, changing nothing in it. Must not know: how turns are read
-//! again, what becomes of the old store.
+//! Responsible for: finding one, giving every turn that it holds, changing nothing in it.
 
 use std::collections::HashSet;
 use std::path::Path;

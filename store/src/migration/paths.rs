@@ -1,6 +1,6 @@
 //! The directories of a migration.
 //!
-//! Responsible for: their names, exchanging and renaming them durably. Must not know: what is in them.
+//! Responsible for: their names, exchanging and renaming them durably.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;

@@ -1,6 +1,6 @@
 //! The rows of every passage of a conversation or scope.
 //!
-//! Responsible for: naming them without asking LanceDB for those that are known. Must not know: what lies in the rows.
+//! Responsible for: naming them without asking LanceDB for those that are known.
 
 use std::collections::HashMap;
 use std::sync::Arc;

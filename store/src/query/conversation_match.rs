@@ -1,8 +1,8 @@
 //! Which conversation of its scope a request goes on with.
 //!
-//! Responsible for: choosing between the meetings that the journal finds, with the words of turns that are not the same; telling a
-//! conversation that begins as an earlier one did from that one, and what of a request was said before it was sent. Must not know:
-//! how turns are compared.
+//! Responsible for: choosing between the meetings that the journal finds, with the words of turns that are not the
+//! same; telling a conversation that begins as an earlier one did from that one, and what of a request was said before
+//! it was sent.
 //!
 //! Where only the first turn of a request is the beginning of a conversation, the request is sent again, wants another answer, or
 //! begins another conversation with the same words. Only the time tells which. The time also tells turns that were said one after

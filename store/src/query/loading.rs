@@ -1,6 +1,6 @@
 //! Loading the turns of a scope into memory.
 //!
-//! Responsible for: reading which are stored, until nothing was deleted meanwhile. Must not know: what they are needed for.
+//! Responsible for: reading which are stored, until nothing was deleted meanwhile.
 
 use tokio::sync::RwLockReadGuard;
 

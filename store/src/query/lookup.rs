@@ -1,7 +1,6 @@
 //! Finds turns by their ids: which of them have been read, and what they say.
 //!
 //! Responsible for: answering from memory, the journal and LanceDB together, so that a turn is found wherever it is.
-//! Must not know: ranking.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

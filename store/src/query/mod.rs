@@ -1,6 +1,6 @@
 //! Queries: by meaning, by words and by identity.
 //!
-//! Responsible for: answering from memory, the journal and LanceDB together. Must not know: how rankings are weighed.
+//! Responsible for: answering from memory, the journal and LanceDB together.
 
 pub(crate) mod all_rows;
 pub(crate) mod clusters;

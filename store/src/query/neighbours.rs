@@ -1,6 +1,6 @@
 //! The turns around a turn.
 //!
-//! Responsible for: following the branch that it is on. Must not know: where turns are kept.
+//! Responsible for: following the branch that it is on.
 
 use std::collections::HashMap;
 use std::sync::Arc;

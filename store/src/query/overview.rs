@@ -1,7 +1,6 @@
 //! How much there is of every scope, and from when to when.
 //!
-//! Responsible for: counting over the journal and LanceDB together, in one pass over all turns without their words. Must not know:
-//! what it is shown for.
+//! Responsible for: counting over the journal and LanceDB together, in one pass over all turns without their words.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Main points by their turns.
 //!
-//! Responsible for: their order. Must not know: ranking.
+//! Responsible for: their order.
 
 use std::collections::HashMap;
 use std::sync::Arc;

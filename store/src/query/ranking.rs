@@ -1,6 +1,6 @@
 //! Rankings of rows by score, and what every search checks and removes: limits, repeated rows.
 //!
-//! Responsible for: reading them from what LanceDB gives, and their order. Must not know: how rows are found.
+//! Responsible for: reading them from what LanceDB gives, and their order.
 
 use arrow_array::RecordBatch;
 

@@ -1,7 +1,7 @@
 //! Which main points a query is about, in one pinned version of their table.
 //!
 //! Responsible for: making pending rows visible, pinning a version, and the filter that says exactly "these turns" and
-//! stays fast for thousands of them. Must not know: what is done with the points.
+//! stays fast for thousands of them.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The sketches of every passage of a scope.
 //!
-//! Responsible for: giving those that are in memory without waiting for the others. Must not know: what sketches say.
+//! Responsible for: giving those that are in memory without waiting for the others.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,7 +1,6 @@
 //! Searching main points.
 //!
 //! Responsible for: the dense and the lexical ranking and the passages behind them, all from one version of the table.
-//! Must not know: codes, how rankings are weighed, what is pending.
 //!
 //! Filters are prefilters: LanceDB's `only_if` sets Lance's `prefilter` unless `postfilter` is asked for, for vector and
 //! for full-text queries alike, so the ranking is over the rows that match and never comes back short. A ranking names

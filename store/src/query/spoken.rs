@@ -1,7 +1,6 @@
 //! What of a scope was said plainly, so that what was sent with more around it is shown once.
 //!
-//! Responsible for: which turn is shown in whose place. Must not know: what it is shown for, how it was told that one
-//! turn says plainly what another one said.
+//! Responsible for: which turn is shown in whose place.
 
 use std::collections::{HashMap, HashSet};
 

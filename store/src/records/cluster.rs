@@ -1,6 +1,4 @@
 //! Main points in groups of those that are near to each other.
-//!
-//! They must not know how they are grouped.
 
 use chrono::{DateTime, Utc};
 

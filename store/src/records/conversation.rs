@@ -1,6 +1,4 @@
 //! Where turns stand in conversations.
-//!
-//! It must not know how conversations are kept, nor how they are told apart.
 
 use std::collections::BTreeMap;
 

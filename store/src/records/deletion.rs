@@ -1,6 +1,4 @@
 //! What is deleted of a scope.
-//!
-//! It must not know how that is done.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! The identifiers of turns, conversations, prefixes and scopes.
 //!
-//! Responsible for: their text forms and their validity. Must not know: what they identify.
+//! Responsible for: their text forms and their validity.
 
 use std::fmt;
 use std::str::FromStr;

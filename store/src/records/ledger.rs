@@ -1,6 +1,4 @@
 //! What was injected into forwarded prompts.
-//!
-//! It must not know what a value means.
 
 use super::ids::{ConversationId, PrefixId, Scope, TurnId};
 

@@ -1,6 +1,4 @@
 //! The plain records that go into the store and come out of it.
-//!
-//! They must not know Arrow, LanceDB or redb.
 
 mod cluster;
 mod conversation;

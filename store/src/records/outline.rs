@@ -1,6 +1,4 @@
 //! The conversations of a scope: where each turn stands, without words.
-//!
-//! It must not know where that is kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,6 +1,4 @@
 //! Searches and what they find.
-//!
-//! It must not know how anything is found.
 
 use std::sync::Arc;
 

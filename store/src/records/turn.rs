@@ -1,6 +1,4 @@
 //! Turns and their main points.
-//!
-//! It must not know how they are stored.
 
 use chrono::{DateTime, Utc};
 

@@ -1,6 +1,4 @@
 //! The versions of the two tables.
-//!
-//! It must not know where they lie.
 
 /// A version of each table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Deletions that are noted and that the tables have not carried out.
 //!
-//! Responsible for: knowing of which scopes the tables may still hold what was deleted, and which turns that are. Must not know: why a
-//! deletion could not be carried out, when it is tried again.
+//! Responsible for: knowing of which scopes the tables may still hold what was deleted, and which turns that are.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

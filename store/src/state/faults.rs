@@ -1,7 +1,7 @@
 //! Failures of reading that come again, though every file is there and as long as it was written.
 //!
-//! Responsible for: telling a failure that does not pass from one that does, remembering when the tables were looked through for one.
-//! Must not know: what is done about it.
+//! Responsible for: telling a failure that does not pass from one that does, remembering when the tables were looked
+//! through for one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! Small files beside the store's that never change, and without which it can't be used again.
 //!
-//! Responsible for: putting them back where they are removed or changed while the store is open. Must not know: what they say.
+//! Responsible for: putting them back where they are removed or changed while the store is open.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! What every operation of an open store works on.
 //!
 //! Responsible for: the state behind all clones of a handle, its locks and their order, running work to its end even
-//! when the caller gives up. Must not know: any single operation.
+//! when the caller gives up.
 //!
 //! Lock order: `maintenance`, `trimming`, `writer`, `gate`, `journal_order`, `turn_index`; the last two are never held across
 //! an await.

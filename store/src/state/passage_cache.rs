@@ -1,7 +1,6 @@
 //! Passages that searches found recently, in memory.
 //!
-//! Responsible for: handing them out by the rows that they lie in, and holding no more than it may. Must not know: how they are
-//! read, what is searched for.
+//! Responsible for: handing them out by the rows that they lie in, and holding no more than it may.
 //!
 //! Lance reads every row of a few hundred by itself, on one of many threads, which takes longer than searching for them. A row
 //! never changes: what is written or compacted anew lies in rows of other numbers.

@@ -1,7 +1,7 @@
 //! In which rows of their table the points of turns lie, in memory.
 //!
-//! Responsible for: remembering rows, and using what is remembered only where it holds in the version of the table that is
-//! asked about. Must not know: how rows are found, what lies in them.
+//! Responsible for: remembering rows, and using what is remembered only where it holds in the version of the table that
+//! is asked about.
 //!
 //! A row's number names its fragment and its place in it. In a version of the table the row is there, and holds the same,
 //! wherever that fragment is there with the same deletions. So nobody has to tell when rows are added, deleted or compacted.

@@ -1,7 +1,7 @@
 //! The sketches of scopes, in memory.
 //!
-//! Responsible for: holding no more than it may, and giving out only what holds in the version of the table that is asked
-//! about. Must not know: what sketches say, how they are read.
+//! Responsible for: holding no more than it may, and giving out only what holds in the version of the table that is
+//! asked about.
 //!
 //! Sketches are held by fragment. Lance never changes a fragment's file, so whatever is added, deleted or compacted, a fragment
 //! with the same file and the same deletions has the same rows.

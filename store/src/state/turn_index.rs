@@ -1,6 +1,6 @@
 //! Which turns the store knows and how far each one is, in memory.
 //!
-//! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?". Must not know: disks.
+//! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?".
 //!
 //! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
 //! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 100 MB).

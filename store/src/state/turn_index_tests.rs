@@ -1,6 +1,4 @@
 //! What `turn_index` promises.
-//!
-//! It must not know what it is used for.
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 

@@ -1,6 +1,6 @@
 //! What is deleted from a store.
 //!
-//! Responsible for: the public operations that delete, and their contracts. Must not know: how any of it is done.
+//! Responsible for: the public operations that delete, and their contracts.
 
 use chrono::{DateTime, Utc};
 

@@ -1,6 +1,6 @@
 //! Looking at a store without opening it.
 //!
-//! Responsible for: saying beforehand whether opening would be refused, and changing nothing. Must not know: who asks.
+//! Responsible for: saying beforehand whether opening would be refused, and changing nothing.
 
 use std::path::Path;
 

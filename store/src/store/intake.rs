@@ -1,6 +1,6 @@
 //! What is put into a store: turns, their main points, and entries of the ledger.
 //!
-//! Responsible for: the public operations that make them durable, and their contracts. Must not know: what becomes of them then.
+//! Responsible for: the public operations that make them durable, and their contracts.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The handle to a store.
 //!
-//! Responsible for: the public operations, their contracts, opening and closing. Must not know: how any of it is done.
+//! Responsible for: the public operations, their contracts, opening and closing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,6 @@
 //! What is kept of a turn's text.
 //!
-//! Responsible for: cutting a turn and its points down to their spans, checking points. Pure; must not know: storage.
+//! Responsible for: cutting a turn and its points down to their spans, checking points. Pure.
 
 use half::f16;
 

@@ -1,7 +1,6 @@
 //! Logs troubles of background tasks: what an attempt came to.
 //!
-//! Responsible for: noting what does not work and saying so in the log, once and not every time. Must not know: what was
-//! attempted.
+//! Responsible for: noting what does not work and saying so in the log, once and not every time.
 
 use super::backoff::Backoff;
 use crate::error::StoreError;

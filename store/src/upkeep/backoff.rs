@@ -1,6 +1,6 @@
 //! How long to wait before something that failed is tried again.
 //!
-//! Responsible for: waiting longer after every failure in a row, up to a limit. Must not know: what is tried.
+//! Responsible for: waiting longer after every failure in a row, up to a limit.
 
 use std::time::Duration;
 

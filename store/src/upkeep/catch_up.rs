@@ -1,6 +1,6 @@
 //! Memory and the journal, after the journal was closed for a while or begun anew.
 //!
-//! Responsible for: bringing what is pending in line with what the journal holds. Must not know: why it may differ.
+//! Responsible for: bringing what is pending in line with what the journal holds.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

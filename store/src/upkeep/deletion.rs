@@ -1,7 +1,7 @@
 //! Deleting: from search at once, from the journal at once, from the disk at the next maintenance.
 //!
-//! Responsible for: finding out which turns a deletion covers, and carrying it out in both places so that a crash in between is
-//! made good. Must not know: why something is deleted.
+//! Responsible for: finding out which turns a deletion covers, and carrying it out in both places so that a crash in
+//! between is made good.
 //!
 //! A deletion makes room, but needs some at first. Each of its steps that fails because the disk is full is tried once more in what is
 //! kept for that ([`Journal::make_room`](crate::journal::Journal::make_room)).

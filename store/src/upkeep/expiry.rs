@@ -1,6 +1,6 @@
 //! Turns that are older than they may be.
 //!
-//! Responsible for: which ones they are. Must not know: how turns are deleted, when maintenance is due.
+//! Responsible for: which ones they are.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

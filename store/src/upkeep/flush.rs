@@ -1,7 +1,6 @@
 //! From the journal into LanceDB.
 //!
-//! Responsible for: batching completed turns into commits, trimming the journal once they are on disk. Must not know: what is
-//! asked of the store, when it is time to flush.
+//! Responsible for: batching completed turns into commits, trimming the journal once they are on disk.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

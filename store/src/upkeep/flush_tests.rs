@@ -1,6 +1,6 @@
 //! Crashes at every point of a flush, simulated by dropping the store there.
 //!
-//! Responsible for: showing that a replay doubles nothing and loses nothing. Must not know: more than the writer does.
+//! Responsible for: showing that a replay doubles nothing and loses nothing.
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 

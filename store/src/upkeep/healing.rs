@@ -1,7 +1,7 @@
 //! Files that are there and as long as they were written, and hold something else.
 //!
-//! Responsible for: looking through the tables when a failure of reading comes again, leaving out what can't be read, building all
-//! indices anew. Must not know: who met the failure, when it is looked for.
+//! Responsible for: looking through the tables when a failure of reading comes again, leaving out what can't be read,
+//! building all indices anew.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! Whether the files of the tables are as they were written.
 //!
-//! Responsible for: comparing them with the newest versions, putting manifests back that are remembered. Must not know:
-//! when it is looked for, how lost rows are made good.
+//! Responsible for: comparing them with the newest versions, putting manifests back that are remembered.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Keeping the tables small and fast, and deleted text off the disk.
 //!
 //! Responsible for: compaction, indices and pruning as three separate steps, the order in which they clear what was
-//! deleted, expiring turns and the ledger. Must not know: when it is called, what the rows mean.
+//! deleted, expiring turns and the ledger.
 //!
 //! # Pruning
 //!

@@ -1,6 +1,6 @@
 //! Keeping an open store in order: flushing, maintaining, deleting, repairing.
 //!
-//! Responsible for: the background tasks and what they do. Must not know: what is asked of the store.
+//! Responsible for: the background tasks and what they do.
 
 pub(crate) mod attempts;
 pub(crate) mod backoff;

@@ -1,6 +1,6 @@
 //! Removing the files of old versions, and those that no version names.
 //!
-//! Responsible for: how a table is pruned. Must not know: which versions readers still need.
+//! Responsible for: how a table is pruned.
 
 use std::io;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! After files were damaged: opening the tables anew and making them, the journal and memory agree again.
 //!
-//! Responsible for: reading again what lost its points, removing points that lost their turn, forgetting what is no longer
-//! so. Must not know: what was broken, when it is looked for.
+//! Responsible for: reading again what lost its points, removing points that lost their turn, forgetting what is no
+//! longer so.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The background task that flushes and maintains on time.
 //!
-//! Responsible for: when. Must not know: how.
+//! Responsible for: when.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};

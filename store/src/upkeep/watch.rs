@@ -1,7 +1,7 @@
 //! Looking after the store's files while they are open.
 //!
-//! Responsible for: noticing every second what is no longer as it was left, and at once that the journal met a full disk, trying again
-//! what failed, waiting longer after each failure. Must not know: how anything is repaired.
+//! Responsible for: noticing every second what is no longer as it was left, and at once that the journal met a full
+//! disk, trying again what failed, waiting longer after each failure.
 //!
 //! LanceDB reads its files when it needs them, so one that is removed is noticed by the first question that needs it, and
 //! a manifest only at the next start. Here both are noticed soon, and while what the manifest said is still known.

@@ -1,6 +1,6 @@
 //! A disk that can be full.
 //!
-//! Responsible for: filling and freeing it. Must not know: what is kept on it.
+//! Responsible for: filling and freeing it.
 //!
 //! A file system in memory where one may be mounted; else a limit on how large this process may make a file, which is why
 //! each test that uses it needs a process of its own (as cargo-nextest gives it).

@@ -1,7 +1,6 @@
 //! The store as its users see it, on real LanceDB in temporary directories.
 //!
-//! Responsible for: every public promise of the crate. Must not know: its insides. One binary, so that LanceDB is linked
-//! once.
+//! Responsible for: every public promise of the crate. One binary, so that LanceDB is linked once.
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 

@@ -1,6 +1,6 @@
 //! Records to store and helpers to look at the disk.
 //!
-//! Responsible for: making tests short. Must not know: what is tested.
+//! Responsible for: making tests short.
 
 use std::collections::BTreeMap;
 use std::fs;

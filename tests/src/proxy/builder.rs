@@ -1,6 +1,4 @@
 //! Sets a proxy up: writes its configuration and starts the real binary.
-//!
-//! It must not know what the started proxy is asked.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! A folder for the configuration and the data of a proxy.
-//!
-//! It must not know what is in either of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

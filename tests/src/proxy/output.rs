@@ -1,6 +1,4 @@
 //! What a proxy's process says: all of it is collected, and the line with its address is waited for.
-//!
-//! It must not know what else the lines mean.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;

@@ -1,6 +1,4 @@
 //! What a test asks of a started proxy: chats, pages, metrics, and to wait until everything has been read.
-//!
-//! It must not know how the process was started, nor how it ends.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The rules for the input of the Responses interface.
 //!
-//! It must not know messages of chat completions. Items of kinds that it does not know are taken as they are.
+//! Items of kinds that it does not know are taken as they are.
 
 use serde_json::Value;
 

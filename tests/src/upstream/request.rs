@@ -1,6 +1,4 @@
 //! A request as the scripted upstream received it.
-//!
-//! It must not know what is answered.
 
 use std::time::Instant;
 

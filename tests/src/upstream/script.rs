@@ -1,6 +1,4 @@
 //! What the scripted upstream has recorded and what it is to answer.
-//!
-//! It must not know sockets.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

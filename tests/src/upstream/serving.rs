@@ -1,6 +1,4 @@
 //! The sockets of the scripted upstream: takes requests in, and sends replies step by step.
-//!
-//! It must not know what is answered, nor why.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,4 @@
 //! When nothing that was said bears on the question, old turns leave all the same, and no memory is added.
-//!
-//! It must not know how that is measured.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};

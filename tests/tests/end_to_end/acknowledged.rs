@@ -1,6 +1,4 @@
 //! What a client has seen the end of is never lost and never there twice, however the process ends.
-//!
-//! It must not know how turns are kept: an import of the same conversations says which of them the memory knows.
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,4 @@
 //! An agent on the official `openai` package that calls tools in forty rounds, far over the budget, before a strict upstream.
-//!
-//! It must not know how prompts are made; `tests/python/agent.py` is the agent.
 
 use http::StatusCode;
 use mainpoint_tests::reply::Reply;

@@ -1,7 +1,5 @@
 //! What a provider's prompt cache sees: between two evictions every prompt goes on, byte for byte, where the last one ended,
 //! whichever process forwards it.
-//!
-//! It must not know how prompts are made.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! What no memory can quote stays in the prompt with its message, and costs what the model sees of it.
-//!
-//! It must not know how prompts are cut.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{Answer, ProxyBuilder, ScriptedUpstream, StartedProxy};

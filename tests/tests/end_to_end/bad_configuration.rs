@@ -1,6 +1,4 @@
 //! A start that cannot succeed says so in one line that names the fix, with an exit status by kind, and leaves nothing behind.
-//!
-//! It must not know how configurations are read.
 
 use std::fs;
 use std::io::{Read, Write};

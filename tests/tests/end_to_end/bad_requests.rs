@@ -1,6 +1,4 @@
 //! Requests that are not what they should be: what the upstream would answer is preferred, our own refusals are OpenAI's.
-//!
-//! It must not know the embedded upstream, which has nobody else to ask.
 
 use mainpoint_tests::{Answer, Reply, ScriptedUpstream, StartedProxy, wire};
 

@@ -1,6 +1,4 @@
 //! Pages in browsers: they may use the embedded model, and a remote one as far as it says.
-//!
-//! It must not know a browser's engine; it says what browsers say.
 
 use http::{Method, StatusCode};
 use mainpoint_tests::{Answer, Reply, ScriptedUpstream, StartedProxy};

@@ -1,6 +1,4 @@
 //! What needs no rewriting passes as it is: every byte of the request, every byte of the answer, as soon as it comes.
-//!
-//! It must not know other paths than the chat's.
 
 use std::time::Duration;
 

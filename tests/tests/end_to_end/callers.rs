@@ -1,7 +1,6 @@
 //! Callers are told apart by every credential that they send, byte by byte, and their users by one header.
 //!
-//! It must not know how scopes are made. Only whoever sends the credentials of a request opens its receipt, which tells whether
-//! two callers are one.
+//! Only whoever sends the credentials of a request opens its receipt, which tells whether two callers are one.
 
 use http::{HeaderMap, HeaderValue};
 use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};

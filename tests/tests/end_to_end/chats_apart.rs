@@ -1,7 +1,5 @@
 //! Chats of one caller that have words in common are conversations of their own: none is quoted in another's prompt, and none goes
 //! when another is deleted.
-//!
-//! It must not know how conversations are told apart.
 
 use mainpoint_tests::proxy::TENANT;
 use mainpoint_tests::{Conversation, RecordedRequest, ScriptedUpstream, StartedProxy};

@@ -1,6 +1,6 @@
 //! What clients do to a conversation before they send it, each on the library that does it so, and what the memory makes of that.
 //!
-//! It must not know how conversations are told apart; `tests/python/behaviours.py` has the clients. Printed as a table:
+//! Printed as a table:
 //!
 //! - Was sent: the last question came with what it asks for, the words of exchange 3. Recalled: its prompt has it.
 //! - Tokens read, and how many they are for each token that is new. New is every message that the client sent and every answer,

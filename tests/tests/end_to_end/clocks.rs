@@ -1,7 +1,5 @@
 //! A clock in a chat's first message: what stands behind it stays as it was, and turns leave no more often than where the clock
 //! stands still.
-//!
-//! It must not know how conversations are told apart, nor why turns leave.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::forwarded::raw_messages;

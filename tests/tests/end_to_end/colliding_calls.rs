@@ -1,7 +1,5 @@
 //! Calls in the parts of messages, as some editors send them, and calls that all have one name: no call leaves without its
 //! result and no result without its call.
-//!
-//! It must not know how prompts are cut.
 
 use mainpoint_tests::conversation::SYSTEM;
 use mainpoint_tests::{ScriptedUpstream, StartedProxy, prompt};

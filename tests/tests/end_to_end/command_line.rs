@@ -1,6 +1,6 @@
 //! The commands that work on files and on the terminal: `explain` and `models`.
 //!
-//! It must not know how attention is read. `search` is shown where there is something to find, in the memory story.
+//! `search` is shown where there is something to find, in the memory story.
 
 use std::fs;
 use std::ops::Range;

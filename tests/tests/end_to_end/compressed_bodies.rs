@@ -1,6 +1,4 @@
 //! Requests whose bodies are compressed: the memory looks into them, and what is not rewritten goes on as it came.
-//!
-//! It must not know how bodies are decompressed.
 
 use http::Method;
 use mainpoint_tests::compression::compressed;

@@ -1,6 +1,4 @@
 //! Clients that say nothing, little or nothing more lock nobody out, and are sent away after a while.
-//!
-//! It must not know memory.
 
 use std::time::{Duration, Instant};
 

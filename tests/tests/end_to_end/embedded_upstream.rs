@@ -1,6 +1,4 @@
 //! Without a configured upstream a small instruct model answers, so that a first start is a whole working system.
-//!
-//! It must not know how text is generated.
 
 use std::time::{Duration, Instant};
 

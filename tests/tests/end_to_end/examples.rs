@@ -1,6 +1,6 @@
 //! The examples in `tests/examples`: what mainpoint makes of six requests, in files that people can read.
 //!
-//! `MAINPOINT_UPDATE_EXAMPLES=1` writes the forwarded requests anew. It must not know how prompts are made.
+//! `MAINPOINT_UPDATE_EXAMPLES=1` writes the forwarded requests anew.
 
 use mainpoint_tests::example::{self, Example};
 use mainpoint_tests::recorded::Interface;

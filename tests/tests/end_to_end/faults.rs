@@ -1,6 +1,4 @@
 //! Memory trouble never reaches the client: with any part stopped, requests pass as they are, visibly.
-//!
-//! It must not know how a part fails; the proxy is asked to really stop it.
 
 use mainpoint_tests::{Conversation, Reply, ScriptedUpstream, StartedProxy, sse};
 

@@ -1,6 +1,4 @@
 //! Requests made after public bug reports of proxies and memories: each is sent, read, and sent again, and comes out right.
-//!
-//! It must not know how prompts are made; the inputs lie in the directory of data, and where there are none, the tests fail.
 
 use mainpoint_tests::forwarded::{Fate, fate, raw_messages};
 use mainpoint_tests::metrics::Metrics;

@@ -1,6 +1,4 @@
 //! A store that cannot be used as it is: the start is refused with what to do, and nothing of it is changed.
-//!
-//! It must not know how anything is kept, beyond the names of the files and where they name their version.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,5 @@
 //! Memory that belongs to somebody whatever the credentials are: the subject of a token, whom a gateway names, the name of a key of
 //! the proxy's own. Projects divide it.
-//!
-//! It must not know how tokens are verified or scopes are made.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,6 +1,4 @@
 //! `mainpoint import`: a recorded history becomes memory, once.
-//!
-//! It must not know how turns are named or read.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Memories belong to one branch of a conversation: what an edited turn replaced is not known in the new one.
 //!
-//! It must not know how turns are named. That memories belong to one caller is shown in `callers`.
+//! That memories belong to one caller is shown in `callers`.
 
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
 

@@ -1,7 +1,7 @@
 //! Memories are found in every language: what answers a question is in the forwarded prompt, word for word, and small talk gets
 //! none.
 //!
-//! It must not know how memories are found. The conversations lie in the directory of data.
+//! The conversations lie in the directory of data.
 
 #![expect(clippy::print_stdout, reason = "how much was found is to be seen")]
 

@@ -1,7 +1,5 @@
 //! Requests that are made of very many pieces, or of pieces that take much to hold: they end at the deadline, and nobody else
 //! waits for them.
-//!
-//! It must not know how requests are read.
 
 use std::time::{Duration, Instant};
 

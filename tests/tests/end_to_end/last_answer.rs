@@ -1,6 +1,4 @@
 //! An agent that has worked for a task and asks for leave: when its calls leave the prompt, the task and its question stay.
-//!
-//! It must not know how prompts are cut.
 
 use mainpoint_tests::conversation::SYSTEM;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt, tokens};

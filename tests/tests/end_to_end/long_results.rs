@@ -1,6 +1,4 @@
 //! An agent whose tools return long lists: old ones are shortened before rounds leave, and what they said is recalled.
-//!
-//! It must not know how results are shortened or passages are cut.
 
 use std::collections::BTreeMap;
 

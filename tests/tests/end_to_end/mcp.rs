@@ -1,7 +1,5 @@
 //! The memory as tools for models: the official client of the Model Context Protocol over HTTP and over standard input
 //! and output.
-//!
-//! It must not know how a memory is kept, nor the protocol but for what a client sees of it.
 
 use std::sync::Arc;
 

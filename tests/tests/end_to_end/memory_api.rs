@@ -1,6 +1,4 @@
 //! The memory over HTTP: what a caller finds of its own there, what others do not, and what is gone when it was deleted.
-//!
-//! It must not know how a memory is kept.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! `mainpoint list`, `topics`, `export`, `forget`, `stats`, `search` and `import`: through a running proxy, and from the store when none runs.
-//!
-//! It must not know how a memory is kept.
 
 use std::fs;
 use std::sync::Arc;

@@ -1,6 +1,4 @@
 //! The main job: what was said in turn 3 reaches the upstream in turn 60, within the budget.
-//!
-//! It must not know how memories are found.
 
 use mainpoint_tests::conversation::{SYSTEM, TOOLS, everyday_chat};
 use mainpoint_tests::{

@@ -1,7 +1,5 @@
 //! What a memory is about: two subjects are told apart and named by their own words, for their owner alone, and what was deleted is no
 //! part of them any more.
-//!
-//! It must not know how topics are found.
 
 use http::Method;
 use mainpoint_tests::proxy::TENANT;

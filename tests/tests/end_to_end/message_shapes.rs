@@ -1,6 +1,4 @@
 //! Messages of every shape over the budget: what stays keeps its bytes, and only texts get a block.
-//!
-//! It must not know how prompts are made.
 
 use mainpoint_tests::conversation::{SYSTEM, everyday_chat};
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};

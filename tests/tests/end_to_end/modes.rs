@@ -1,6 +1,4 @@
 //! Modes and receipts: what the memory may do, and what it says it did.
-//!
-//! It must not know how prompts are made.
 
 use http::Method;
 use mainpoint_tests::conversation::thirty_exchanges_and_the_question;

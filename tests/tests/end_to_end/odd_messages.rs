@@ -1,6 +1,4 @@
 //! One odd message or field in a long conversation: it stays as it is, byte for byte, and the rest is treated as ever.
-//!
-//! It must not know how bodies are read.
 
 use mainpoint_tests::conversation::{SYSTEM, everyday_chat};
 use mainpoint_tests::{Answer, RecordedRequest, ScriptedUpstream, StartedProxy};

@@ -1,7 +1,5 @@
 //! One odd turn does not keep a conversation from shrinking: whatever its text is, it is read and leaves with the others; and a
 //! turn that cannot be read stays alone.
-//!
-//! It must not know tokenizers nor models.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt, tokens};

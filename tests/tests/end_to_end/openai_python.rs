@@ -1,6 +1,4 @@
 //! The official `openai` Python package against the started binary, as an application would use it.
-//!
-//! It must not know the package's internals; `tests/python/chat.py` is the application.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{RecordedRequest, ScriptedUpstream, StartedProxy, prompt, tokens};

@@ -1,6 +1,4 @@
 //! The Responses interface of the official `openai` Python package against the started binary, as an application uses it.
-//!
-//! It must not know the package's internals; `tests/python/respond.py` is the application.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, prompt};

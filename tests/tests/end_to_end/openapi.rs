@@ -1,6 +1,4 @@
 //! The OpenAPI document of the memory's API: it is valid, and every operation that it has answers as it says.
-//!
-//! It must not know the operations; `tests/python/memory_api.py` is the client that the document drives.
 
 use mainpoint_tests::{ScriptedUpstream, StartedProxy};
 use serde_json::{Value, json};

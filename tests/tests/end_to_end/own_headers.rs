@@ -1,6 +1,4 @@
 //! What is said to mainpoint alone: its own headers and the user's end here, whatever way a request takes.
-//!
-//! It must not know what the headers do.
 
 use http::Method;
 use mainpoint_tests::websocket::{EchoUpstream, Line};

@@ -1,7 +1,6 @@
 //! Whatever a user writes is the user's: also what looks like a block of ours, and even a real one of another message.
 //!
-//! It must not know how the proxy tells its blocks from others. That a block which comes back with its own message is replaced is
-//! shown in `isolation`.
+//! That a block which comes back with its own message is replaced is shown in `isolation`.
 
 use mainpoint_tests::prompt::{self, BLOCK_END, BLOCK_START, DIGEST_END, DIGEST_START};
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};

@@ -1,7 +1,5 @@
 //! A question with lines pasted before or behind it finds what the question alone finds, and nothing where that finds
 //! nothing.
-//!
-//! It must not know how the question is told from the lines.
 
 use http::Method;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};

@@ -1,6 +1,4 @@
 //! What is quoted stays one quote of its speaker, whatever it says and however it breaks its lines.
-//!
-//! It must not know how quotes are written; `prompt::quotes` reads them by their form.
 
 use std::collections::HashMap;
 

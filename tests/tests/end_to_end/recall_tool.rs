@@ -1,6 +1,4 @@
 //! `memory.tools`: the model asks the memory for more in the middle of an answer, and the client sees one answer.
-//!
-//! It must not know how the tool is offered or answered, beyond what travels over the sockets.
 
 use http::StatusCode;
 use mainpoint_tests::conversation::{TOOLS, everyday_chat};

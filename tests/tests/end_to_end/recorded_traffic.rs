@@ -1,6 +1,4 @@
 //! What real clients sent and real services streamed passes untouched, and is read as the official client reads it.
-//!
-//! It must not know how the recordings are kept; where there are none, the tests fail.
 #![expect(clippy::print_stdout, reason = "how much was tried is to be seen")]
 
 use std::time::Duration;

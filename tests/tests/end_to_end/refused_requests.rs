@@ -1,6 +1,4 @@
 //! Nothing is kept of a request that the upstream refused, so that nobody fills a memory without being let in.
-//!
-//! It must not know how turns are kept.
 
 use std::time::Duration;
 

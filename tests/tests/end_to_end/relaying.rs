@@ -1,6 +1,4 @@
 //! Headers in both directions, and every path that is not a chat.
-//!
-//! It must not know memory.
 
 use http::{Method, StatusCode};
 use mainpoint_tests::{Answer, Gate, Reply, ScriptedUpstream, StartedProxy, wire};

@@ -1,6 +1,4 @@
 //! The Responses API is rewritten by the same rules as chat completions.
-//!
-//! It must not know how prompts are made.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{ScriptedUpstream, StartedProxy, prompt};

@@ -1,7 +1,5 @@
 //! What is said again word for word: one turn, dated by when it was said last, in searches, in prompts, in what is moved and in what is
 //! deleted.
-//!
-//! It must not know how a memory is kept.
 
 use http::Method;
 use mainpoint_tests::proxy::TENANT;

@@ -1,6 +1,4 @@
 //! The scopes that the admin names: those that the store holds, and no other.
-//!
-//! It must not know how scopes are made.
 
 use http::Method;
 use mainpoint_tests::{Conversation, ScriptedUpstream};

@@ -1,7 +1,5 @@
 //! Chats of one key in which the same lines are said, as with a shop's assistant, by clients that send the last few messages: none is
 //! told what was said in another one. A chat that is asked on two devices, and one whose questions come with documents, stay whole.
-//!
-//! It must not know how conversations are told apart.
 
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
 

@@ -1,6 +1,4 @@
 //! What must not be kept: secrets are masked in whatever is stored, and a request that says so leaves no byte.
-//!
-//! It must not know how secrets are found.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,4 @@
 //! What several tests do: ask again once everything was read, look into a receipt, import a history, reach nobody.
-//!
-//! It must not know what is right.
 
 use std::path::Path;
 

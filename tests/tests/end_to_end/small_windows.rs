@@ -1,6 +1,4 @@
 //! Clients that send little of what was said last, with a short exchange or calls and results in it: what they leave out stays known.
-//!
-//! It must not know how conversations are told apart.
 
 use mainpoint_tests::conversation::{Exchange, everyday_chat};
 use mainpoint_tests::{Conversation, Reply, ScriptedUpstream, StartedProxy};

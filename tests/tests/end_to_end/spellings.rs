@@ -1,6 +1,4 @@
 //! Other spellings of what means the same, and what reaches the upstream exactly as it was spelled.
-//!
-//! It must not know how paths are compared.
 
 use http::{Method, StatusCode};
 use mainpoint_tests::{Answer, Reply, ScriptedUpstream, StartedProxy, wire};

@@ -1,7 +1,5 @@
 //! `mainpoint serve --check` says of each part whether a start would find it in order, and changes nothing; what it says is what a
 //! start says. Digests that the configuration names hold at every start.
-//!
-//! It must not know how models and stores are looked at.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,4 @@
 //! A stop takes as long as `server.drain_seconds` and two seconds more, whatever is going on, and tells those whom it cuts off.
-//!
-//! It must not know what is read or remembered meanwhile.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,4 @@
 //! A full disk and files that vanish: requests go on, the proxy says what does not work, and mends it without a restart.
-//!
-//! It must not know how anything is kept, beyond the names of the files.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Clients that send a question with instructions and documents around it, and plainly in every later request: it was said once.
-//!
-//! It must not know how that is told.
 
 use http::Method;
 use mainpoint_tests::conversation::{Exchange, everyday_chat};

@@ -1,6 +1,4 @@
 //! What answers say of their prompts' tokens makes the budget hold for models whose tokenizer is not known.
-//!
-//! It must not know how it is learnt.
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::reply::{Reply, chunk};

@@ -1,6 +1,4 @@
 //! Tool calls over the budget: a call and its results leave the prompt together or not at all.
-//!
-//! It must not know how prompts are cut.
 
 use mainpoint_tests::conversation::SYSTEM;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt, tokens};

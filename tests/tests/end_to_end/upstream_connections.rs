@@ -1,6 +1,4 @@
 //! The connection to the upstream: when it is given up, and when a request is sent a second time.
-//!
-//! It must not know memory.
 
 use std::time::Duration;
 

@@ -1,6 +1,4 @@
 //! Trouble with the upstream is shown to the client as it is, and a client that leaves is not worked for.
-//!
-//! It must not know memory, but for one thing: nothing partial becomes one.
 
 use std::time::Duration;
 

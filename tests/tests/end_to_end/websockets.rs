@@ -1,6 +1,4 @@
 //! WebSockets: they are passed on in both directions, and the answer says that the memory does not apply.
-//!
-//! It must not know frames; a proxy passes bytes.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{ChildStdout, Stdio};

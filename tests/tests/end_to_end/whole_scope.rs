@@ -1,6 +1,6 @@
 //! Where a caller's whole memory is searched, and not compared in whole, sketches find memories as well.
 //!
-//! It must not know how sketches are made or compared. That they were is told by the log.
+//! That they were is told by the log.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

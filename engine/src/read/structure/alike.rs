@@ -1,6 +1,4 @@
 //! Whether lines are records of one kind: rows of a table, or lines of a log.
-//!
-//! It must not know where lines are.
 
 /// What lines that are records have in common, as far as a line shows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Where JSON falls apart: between values one after the other, and between the members and elements within them.
 //!
-//! It must not know what else a text may be. A text that ends before its JSON does is JSON all the same, and so is what Python
-//! prints of lists and dictionaries.
+//! A text that ends before its JSON does is JSON all the same, and so is what Python prints of lists and dictionaries.
 
 use super::{Found, Seam};
 

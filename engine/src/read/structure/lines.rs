@@ -1,6 +1,6 @@
 //! Where a text of lines falls apart: between lines that are records, and around and within blocks of code.
 //!
-//! It must not know JSON. Paragraphs of prose are no records.
+//! Paragraphs of prose are no records.
 
 use std::ops::Range;
 

@@ -1,8 +1,7 @@
 //! Where a text that is plainly structured falls apart: between records of JSON, between lines that are records, around and
 //! within blocks of code.
 //!
-//! Prose has no such places. The time this takes is proportional to the text's length, whatever the text is. It must not know
-//! tokens, nor how long a passage may be.
+//! Prose has no such places. The time this takes is proportional to the text's length, whatever the text is.
 
 mod alike;
 mod json;

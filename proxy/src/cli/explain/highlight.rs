@@ -1,6 +1,6 @@
 //! Draws a turn: attention as the intensity of a background colour, the main point underlined.
 //!
-//! Where colours cannot be shown the main point stands in guillemets instead. It must not know where the figures come from.
+//! Where colours cannot be shown the main point stands in guillemets instead.
 
 use std::io::{self, Write};
 use std::ops::Range;

@@ -1,6 +1,4 @@
 //! A file that an export made, instead of recorded conversations: each line is a turn at its place.
-//!
-//! It must not know how turns are read or stored, nor who the caller is.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;

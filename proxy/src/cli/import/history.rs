@@ -1,6 +1,4 @@
 //! The file of recorded conversations, line by line.
-//!
-//! It must not know what a line holds, nor how the file can be read several times.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! One line of a history: a conversation in the shape of an OpenAI request, with its dates.
-//!
-//! It must not know what becomes of it.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};

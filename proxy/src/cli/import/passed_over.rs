@@ -1,6 +1,4 @@
 //! What is said of the messages of a history that are passed over, however many there are.
-//!
-//! It must not know where it is shown.
 
 use super::line::{Line, of_conversation};
 use crate::cli::messages::{ListedMessage, passed_over};

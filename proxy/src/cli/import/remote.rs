@@ -1,6 +1,4 @@
 //! An import through a running proxy: every conversation as lines of the memory's API, which the proxy reads when it has time.
-//!
-//! It must not know how turns are named, read or stored, nor who the caller is.
 
 use std::io::Write;
 

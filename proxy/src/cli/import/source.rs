@@ -1,6 +1,4 @@
 //! What a history is read from, as often as it takes: a file, or a copy of what can be read only once.
-//!
-//! It must not know what it holds.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};

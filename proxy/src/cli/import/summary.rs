@@ -1,6 +1,4 @@
 //! What an import did, as a table and as JSON.
-//!
-//! It must not know how it was done.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,6 +1,4 @@
 //! A memory in a store that no proxy has open.
-//!
-//! It must not know how a memory is kept or shown.
 
 use std::io::Write;
 

@@ -1,6 +1,4 @@
 //! A question to a store that no proxy has open, answered as by a proxy that has run for a while.
-//!
-//! It must not know how turns are compared, nor how what is found is shown.
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! `mainpoint mcp`: a memory as tools for a model, over the Model Context Protocol on standard input and output.
 //!
-//! It must not know the tools, nor how a memory is kept. Nothing but the protocol may go to standard output; logs go to
-//! standard error.
+//! Nothing but the protocol may go to standard output; logs go to standard error.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! Whose memory is meant, and where it is: the options of every command that asks one.
-//!
-//! It must not know what is asked.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;

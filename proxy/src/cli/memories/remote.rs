@@ -1,6 +1,4 @@
 //! A memory that a running proxy has, through its API.
-//!
-//! It must not know how a memory is kept or shown.
 
 use std::io::Write;
 

@@ -1,6 +1,4 @@
 //! `mainpoint topics`: what a memory is about, as a table.
-//!
-//! It must not know how topics are found, nor where the memory is.
 
 use std::collections::BTreeSet;
 use std::io::Write;

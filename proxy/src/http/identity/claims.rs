@@ -1,6 +1,4 @@
 //! What a token's claims say: whether it holds now, and whose it is.
-//!
-//! It must not know how tokens come or are verified.
 
 use serde_json::{Map, Value};
 

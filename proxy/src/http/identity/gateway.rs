@@ -1,7 +1,7 @@
 //! The caller's name as a gateway in front says it, in a header that is believed of nobody else.
 //!
-//! It must not know how the gateway found out. A browser on a machine whose address is trusted is no gateway: a page whose name was made
-//! to lead here could send the header, with any key besides. So the header is believed only in requests for hosts that no stranger has.
+//! A browser on a machine whose address is trusted is no gateway: a page whose name was made to lead here could send
+//! the header, with any key besides. So the header is believed only in requests for hosts that no stranger has.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};

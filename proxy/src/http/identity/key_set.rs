@@ -1,6 +1,4 @@
 //! The keys that tokens are verified with: public ones from a JWKS or in PEM, or one secret.
-//!
-//! It must not know what a token's claims mean, nor where the text comes from.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, decode, decode_header};

@@ -1,8 +1,7 @@
 //! Who sends a request: whoever has its credentials, or somebody whose name stays when credentials change, as a token, a gateway or a
 //! key of this proxy says it.
 //!
-//! It must not know what an identity is used for. Only an unknown key of this proxy is an error; whoever cannot be told otherwise has
-//! no identity.
+//! Only an unknown key of this proxy is an error; whoever cannot be told otherwise has no identity.
 
 mod claims;
 mod gateway;

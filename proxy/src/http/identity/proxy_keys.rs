@@ -1,6 +1,4 @@
 //! Keys of this proxy's own: a file of their digests, each with the name of whoever has the key.
-//!
-//! It must not know what is sent on in place of such a key.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,4 @@
 //! A file of keys that is read again when it has changed.
-//!
-//! It must not know what is in it.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,6 +1,6 @@
 //! How signatures of tokens are verified: by ring, with the algorithms that it has.
 //!
-//! It must not know where keys come from. Nothing is ever signed here.
+//! Nothing is ever signed here.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{self, ErrorKind, new_error};

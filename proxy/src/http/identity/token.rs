@@ -1,6 +1,4 @@
 //! The caller's name as its token says it: a JWT that is verified here, or that the upstream will verify.
-//!
-//! It must not know what claims mean or how signatures are verified.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use jsonwebtoken::dangerous::insecure_decode_claims;

@@ -1,6 +1,4 @@
 //! Everything that a scope holds, line by line.
-//!
-//! It must not know where the lines go.
 
 use std::collections::HashMap;
 

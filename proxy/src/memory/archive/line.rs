@@ -1,6 +1,4 @@
 //! One line of an exported memory: a turn at a place.
-//!
-//! It must not know where lines come from or go to, nor what a turn is named.
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{ConversationId, Turn, TurnPlace};

@@ -1,6 +1,4 @@
 //! What is shown of conversations and turns.
-//!
-//! It must not know how they are found.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,4 @@
 //! What a scope holds, conversation by conversation and turn by turn: to be listed, moved elsewhere, or deleted.
-//!
-//! It must not know who asks, nor how turns are found by a question.
 
 mod export;
 mod line;

@@ -1,6 +1,4 @@
 //! Lines of an exported memory as turns of a scope.
-//!
-//! It must not know where lines come from, nor how turns are named or stored.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,4 @@
 //! When turns were said at their places.
-//!
-//! It must not know what they say, nor how they are shown.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,4 @@
 //! Times as clients write them: what can be kept, and written again so that it can be read.
-//!
-//! It must not know what was said or done then.
 
 use chrono::{DateTime, Datelike, Utc};
 

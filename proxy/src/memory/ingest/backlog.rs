@@ -1,7 +1,7 @@
 //! The turns that the journal holds and nobody has read yet, by their ids alone, and whose turn it is to be read.
 //!
-//! It must not know how turns are journalled or read. Scopes are served one after the other, the oldest turns of each first;
-//! what may wait is bounded in all and for each caller, whose projects and users have scopes of their own.
+//! Scopes are served one after the other, the oldest turns of each first; what may wait is bounded in all and for each
+//! caller, whose projects and users have scopes of their own.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};

@@ -1,6 +1,6 @@
 //! What of a text is no language but encoded bytes: images in Base64, hashes by the dozen, keys.
 //!
-//! It must not know how a text is read. What is encoded costs as many tokens as prose and says nothing.
+//! What is encoded costs as many tokens as prose and says nothing.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -1,6 +1,4 @@
 //! A deletion that the backlog knows of until it ends, however it does.
-//!
-//! It must not know what is deleted, nor how.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! How the journal is doing: whether it fails, how much waits for it, what is said of that, and why turns are refused.
-//!
-//! It must not know what is written.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,4 @@
 //! Takes recorded conversations in, the same way as the turns of a request, only that whoever brings them waits.
-//!
-//! It must not know where conversations are recorded nor how they are shown.
 
 use std::collections::HashSet;
 use std::sync::Arc;

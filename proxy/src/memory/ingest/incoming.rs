@@ -1,6 +1,4 @@
 //! What a request, its answer or a recorded conversation brings.
-//!
-//! It must not know how it came, nor what becomes of it.
 
 use mainpoint_store::{ConversationAppend, Scope, Turn};
 

@@ -1,7 +1,6 @@
 //! Puts turns into the journal before anybody reads them: one writer, and one transaction for all that have come meanwhile.
 //!
-//! It must not know requests nor how turns are read. Whoever waits for the journal waits for a bounded time, and not at all
-//! while the journal is known to fail.
+//! Whoever waits for the journal waits for a bounded time, and not at all while the journal is known to fail.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! Masks secrets in turns before anything keeps them: of requests, replies, imports and migrations alike.
 //!
-//! A turn keeps its name, which its words had before: else nobody who brings it again would find it. It must not know what secrets
-//! look like, nor where turns come from.
+//! A turn keeps its name, which its words had before: else nobody who brings it again would find it.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! Turns on their way in: into the journal, to the reader when it is their turn, and into the store.
-//!
-//! It must not know requests, nor how memories are found.
 
 mod backlog;
 mod blobs;

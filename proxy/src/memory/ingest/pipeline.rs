@@ -1,6 +1,4 @@
 //! Takes turns in and has them read in the background: the journal first, then whoever's turn it is.
-//!
-//! It must not know requests; nobody waits for the reading, only, for a bounded time, for the journal.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,4 @@
 //! The turns of one scope that are to be read, in the order in which they came.
-//!
-//! It must not know other scopes, nor words: of a turn it knows id, place and size.
 
 use std::collections::{BTreeSet, HashMap};
 

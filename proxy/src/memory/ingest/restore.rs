@@ -1,6 +1,4 @@
 //! Takes in turns that stood in conversations before, as when a memory is moved: who brings them waits until the journal has them.
-//!
-//! It must not know where they come from, nor read any.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Knows whether requests are on the memory path right now, so that reading begins in the idle moments between them.
 //!
-//! It must not know what requests or readings are. Reading has the lowest priority as it is, but a pass that is under way
-//! shares caches and memory bandwidth with whoever waits for an answer.
+//! Reading has the lowest priority as it is, but a pass that is under way shares caches and memory bandwidth with
+//! whoever waits for an answer.
 
 use std::time::Duration;
 

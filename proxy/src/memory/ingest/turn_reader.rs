@@ -1,6 +1,4 @@
 //! Reads turns that the journal has, and completes them in the store: main points, vectors, codes.
-//!
-//! It must not know which turns, or when.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! Turns that cannot be read: they are marked once and for all, so that they are never tried again and stay in prompts by
 //! themselves while the turns around them leave.
-//!
-//! It must not know how turns are read.
 
 use mainpoint_engine::EngineError;
 use mainpoint_store::{LedgerEntry, LedgerKey, LedgerKind, Store, StoreError, Turn};

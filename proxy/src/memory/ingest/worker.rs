@@ -1,7 +1,5 @@
 //! Reads what waits, batch by batch: each worker takes what the backlog gives it, looks the words up in the journal and has them
 //! read.
-//!
-//! It must not know in which order scopes are served, nor how turns are read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

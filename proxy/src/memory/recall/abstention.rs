@@ -1,7 +1,4 @@
 //! Whether anything that a search found bears on the question at all; if not, nothing is better than the best of it.
-//!
-//! It must not know how searches are made or how turns are ranked: relevance is standardised within a question, so it says
-//! which turn fits best and never whether one does.
 
 /// How well the best of what was found matches a question, in measures that can be compared between questions and languages.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -2,7 +2,7 @@
 //!
 //! People ask before or behind what they paste, in any language. So the lines near to both ends are looked at: those
 //! with a question mark ask, and where none has one, prose does that stands before or behind lines that are none. Where
-//! there is none of either, the one line does that asks in between. It must not know how anything is searched.
+//! there is none of either, the one line does that asks in between.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,4 @@
 //! Says what speaks for the turns behind what the searches found, and puts them in order.
-//!
-//! It must not know how searches are made; the arithmetic is [`super::relevance`]'s.
 
 use std::collections::HashMap;
 

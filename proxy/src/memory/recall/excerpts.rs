@@ -1,6 +1,4 @@
 //! The passages of a tool's long result that answer best, one after the other, with a mark where something is left out.
-//!
-//! It must not know how passages are found, nor how many tokens there are for them.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! Finds the turns that matter for a question, best first, and the words to quote of them.
-//!
-//! It must not know prompts or budgets, nor how the memory is searched.
 
 pub mod abstention;
 mod asking;

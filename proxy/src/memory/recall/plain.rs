@@ -1,6 +1,4 @@
 //! Puts what somebody said plainly into the place of the same as it was sent first, with instructions and documents around it.
-//!
-//! It must not know how it is told that one turn says plainly what another one said.
 
 use std::collections::{HashMap, HashSet};
 

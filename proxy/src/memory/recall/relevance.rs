@@ -1,10 +1,11 @@
 //! How relevant a turn is to a question: a linear model over what the searches say of it, what they say of the turns beside
 //! it, its features, and how near to the times that the question names it was said.
 //!
-//! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. The longer a
-//! turn is, the more it matches by chance, and who asks something rarely answers. The weights are near to what the benchmark
-//! learns (`make bench-weights`), but for two: that the user speaks counts for less, since what tools and assistants say is asked
-//! for, too, and length counts for more, since a long turn leaves the prompt less room for others. It must not know where scores come from.
+//! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. The
+//! longer a turn is, the more it matches by chance, and who asks something rarely answers. The weights are near to what
+//! the benchmark learns (`make bench-weights`), but for two: that the user speaks counts for less, since what tools and
+//! assistants say is asked for, too, and length counts for more, since a long turn leaves the prompt less room for
+//! others.
 
 use crate::memory::features::PairFeatures;
 

@@ -1,6 +1,4 @@
 //! The turns behind the passages that a question is compared with, and how well the codes of each match.
-//!
-//! It must not know how passages are found, nor how turns are ranked.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,7 @@
 //! Searches one snapshot of the memory for a question: by words, by vectors, by sketches and by the codes of what these find.
 //!
-//! Where few passages are in question, all of them are compared by their codes; else those that words, vectors and sketches
-//! find. It must not know how a question is read, how many turns are recalled, or what becomes of them.
+//! Where few passages are in question, all of them are compared by their codes; else those that words, vectors and
+//! sketches find.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,6 +1,4 @@
 //! The sentences of a long passage that share most with a question.
-//!
-//! It must not know how passages are found, nor how many tokens there are for them.
 
 mod abbreviations;
 mod best;

@@ -1,6 +1,4 @@
 //! Finds passages of a large scope by the first bits of their codes.
-//!
-//! It must not know what else is searched, nor how passages are ranked.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,4 @@
 //! Numbers that prove themselves: payment cards by their last digit, bank accounts by their check digits.
-//!
-//! It must not know what is done with them.
 
 use std::ops::Range;
 

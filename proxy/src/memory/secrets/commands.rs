@@ -1,6 +1,6 @@
 //! Finds the password among the arguments of a command, as a shell would take it.
 //!
-//! A command is read up to the end of its line or up to a pipe. It must not know which commands there are.
+//! A command is read up to the end of its line or up to a pipe.
 
 mod operands;
 

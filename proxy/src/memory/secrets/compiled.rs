@@ -1,6 +1,4 @@
 //! A rule at work: what it takes for a secret from a place on, and whether that is one.
-//!
-//! It must not know where rules are tried.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! The secrets of no service in particular: tokens, passwords in URLs, headers, and what is called a password or a key.
-//!
-//! It must not know texts nor how rules are applied.
 
 use super::rule::Anchor::{Part, Start, Word};
 use super::rule::Check::{Assigned, InUrl, Random, Said};

@@ -1,7 +1,5 @@
 //! Passwords as they are told in languages whose verbs are words of others, such as `on` and `je`: a verb counts behind a
 //! name of the same languages alone.
-//!
-//! It must not know texts nor how rules are applied.
 
 use super::rule::Anchor::Part;
 use super::rule::Check::{Said, Told};

@@ -1,6 +1,4 @@
 //! Puts masks in the place of secrets.
-//!
-//! It must not know how secrets are found, nor what the text is for.
 
 use std::borrow::Cow;
 use std::ops::Range;

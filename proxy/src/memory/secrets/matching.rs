@@ -1,8 +1,8 @@
 //! Finds secrets in a text.
 //!
-//! Two passes over the text find where anything can begin: one for the words of all rules at once, one for runs of letters and
-//! digits. Only there rules are tried, and none looks further than its own pattern goes, so that a text takes time in proportion to
-//! its length, whatever is in it. It must not know what secrets look like, nor what becomes of them.
+//! Two passes over the text find where anything can begin: one for the words of all rules at once, one for runs of
+//! letters and digits. Only there rules are tried, and none looks further than its own pattern goes, so that a text
+//! takes time in proportion to its length, whatever is in it.
 
 use std::collections::HashMap;
 use std::ops::Range;

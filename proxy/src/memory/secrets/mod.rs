@@ -1,7 +1,7 @@
 //! Secrets in what is said: finds them and puts masks in their place, so that they are neither stored nor read nor quoted.
 //!
-//! A mask says the kind and nothing more, `[secret: github]`, so that the turn can still be found by what was said of the secret. It
-//! must not know turns, nor where they go.
+//! A mask says the kind and nothing more, `[secret: github]`, so that the turn can still be found by what was said of
+//! the secret.
 
 mod checksums;
 mod commands;

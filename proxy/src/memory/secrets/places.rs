@@ -2,7 +2,7 @@
 //! headers and sentences, for passwords that may be words and for codes.
 //!
 //! Placeholders, terms and what belongs to a sentence are left by the checks, so that each rule says the place alone.
-//! No pattern goes further than so many bytes before the secret. It must not know texts nor how rules are applied.
+//! No pattern goes further than so many bytes before the secret.
 
 use super::rule::Anchor::{Before, Part, Start, Word};
 use super::rule::Check::{Assigned, Codes, Encoded, Paired, Seed, Told, Typed, Words};

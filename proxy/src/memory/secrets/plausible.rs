@@ -1,8 +1,6 @@
 //! What a value has to look like to be a secret where more than a name says so: a password that was typed into a
 //! command, one that was told with a verb or a colon or behind a name, codes that open an account once, phrases of
 //! words, and the header of HTTP's basic authentication.
-//!
-//! It must not know where the value was found.
 
 use std::ops::Range;
 

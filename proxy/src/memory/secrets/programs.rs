@@ -1,7 +1,7 @@
 //! What programs take as a password among their arguments or from what another command says.
 //!
 //! Each rule names some programs and says where their password stands. Placeholders, options and what belongs to a
-//! sentence are left by the checks. It must not know texts nor how rules are applied.
+//! sentence are left by the checks.
 
 use super::commands::Argument::{self, Attached, Listed, Operand, Pair, Piped, Separate, Sole};
 use super::rule::Anchor::{Start, Word};

@@ -1,6 +1,4 @@
 //! What a rule is: where it is tried, what it takes for a secret, and what has to be true of that.
-//!
-//! It must not know which rules there are, texts, nor how rules are applied.
 
 use super::commands::Argument;
 use crate::config::SecretKind;

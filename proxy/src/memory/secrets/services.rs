@@ -1,7 +1,7 @@
 //! The keys and tokens of services: one rule for each shape that a service gives them.
 //!
-//! A shape is the service's own prefix and alphabet, as its documentation or the keys themselves show them. Patterns are taken
-//! loosely where services have changed lengths. It must not know texts nor how rules are applied.
+//! A shape is the service's own prefix and alphabet, as its documentation or the keys themselves show them. Patterns
+//! are taken loosely where services have changed lengths.
 
 use super::rule::Anchor::{Before, Part, Run, Word};
 use super::rule::Check::{Block, InUrl, NoDigest, Random};

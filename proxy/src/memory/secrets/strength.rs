@@ -1,7 +1,5 @@
 //! What a value has to look like to be a secret where its place alone does not say so: random, or chosen to be hard to guess; and no
 //! code, no example and no words.
-//!
-//! It must not know where the value was found.
 
 use std::ops::Range;
 

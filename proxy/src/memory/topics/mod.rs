@@ -1,6 +1,4 @@
 //! What a memory is about: its main points in topics, each with a name, its turns over time, and those that are most typical of it.
-//!
-//! It must not know who asks, nor how main points are put together.
 
 mod names;
 mod small_words;

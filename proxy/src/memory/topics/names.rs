@@ -4,8 +4,7 @@
 //! how much larger that is than the share of the others' that have it, times the attention that it received. The shares
 //! are drawn towards that of all main points, as Monroe, Colaresi and Quinn (2008) do, so that what a few happen to
 //! have says little. A word that the others have about as often names nothing, in any language. Where a topic is the
-//! only one in its language that does not help, and small words are left out by lists. It must not know how topics are
-//! found.
+//! only one in its language that does not help, and small words are left out by lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 

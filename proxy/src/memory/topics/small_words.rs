@@ -1,8 +1,7 @@
 //! Small words: those that a language has in everything that is said in it, such as articles and pronouns.
 //!
 //! The lists are those of the crate `stop-words`. Which language a text is in is told by its small words themselves, as
-//! Grefenstette (1995) tells it, since a small word of one language names things in another: "war", "die", "son". It
-//! must not know topics.
+//! Grefenstette (1995) tells it, since a small word of one language names things in another: "war", "die", "son".
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;

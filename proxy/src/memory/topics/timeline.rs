@@ -1,6 +1,4 @@
 //! How many turns there were when: by days where all of it is a few months, else by months.
-//!
-//! It must not know what the turns are about.
 
 use std::collections::BTreeMap;
 

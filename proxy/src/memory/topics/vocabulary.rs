@@ -1,6 +1,6 @@
 //! The words of a topic's main points: how many have each, with how much attention, and how it is written.
 //!
-//! What differs by capitals or by the s of a plural only is one word. It must not know which words name a topic.
+//! What differs by capitals or by the s of a plural only is one word.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
 //! Models that are files of Hugging Face repositories, downloaded over HTTPS and resumed where they stopped.
 //!
-//! `HF_TOKEN` is sent when it is set; `HF_ENDPOINT` names another server. It must not know how pieces become a model.
+//! `HF_TOKEN` is sent when it is set; `HF_ENDPOINT` names another server.
 
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};

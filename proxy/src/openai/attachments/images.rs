@@ -1,6 +1,4 @@
 //! What an image costs, by the published rules of the providers.
-//!
-//! It must not know where an image comes from.
 
 use super::data::Encoded;
 

@@ -1,8 +1,8 @@
 //! What is sent along with a message and is no text: images, sound, video, files and parts of an unknown kind. The memory can
 //! quote none of them.
 //!
-//! It tells what a part of a message's content is, and estimates its tokens as the providers count them: an image by its size
-//! and detail, a file by its pages, sound by its length. It must not know when an attachment leaves a prompt.
+//! It tells what a part of a message's content is, and estimates its tokens as the providers count them: an image by
+//! its size and detail, a file by its pages, sound by its length.
 
 mod data;
 mod documents;

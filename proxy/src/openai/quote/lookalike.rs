@@ -1,8 +1,6 @@
 //! Finds in a text what looks like a mark of a block or like a day above quotes, however it is spelled: in any case,
 //! with blanks, invisible characters or line breaks in between, in full width, with letters of other scripts, with two letters that look
 //! like one of ours, or with characters that are named instead of written.
-//!
-//! It must not know how what it finds is written.
 
 #[cfg(test)]
 mod tests;

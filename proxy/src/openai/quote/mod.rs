@@ -1,8 +1,8 @@
 //! One quoted turn: who said it, what is known of when, and its words, written so that they cannot be read as anything else.
 //!
-//! Quotes stand below the day on which they were said. A quote begins at the beginning of a line, and its further lines are
-//! indented. Every other character that ends a line somewhere is escaped, and so is what looks like a mark of a block or like a
-//! day above other quotes. It must not know what is quoted or where the quotes go.
+//! Quotes stand below the day on which they were said. A quote begins at the beginning of a line, and its further lines
+//! are indented. Every other character that ends a line somewhere is escaped, and so is what looks like a mark of a
+//! block or like a day above other quotes.
 
 mod lookalike;
 #[cfg(test)]

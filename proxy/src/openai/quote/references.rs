@@ -1,6 +1,4 @@
 //! Characters that a text names instead of writing them, as HTML, URLs, JSON and programming languages do, escaped once or many times.
-//!
-//! It must not know what is looked for in texts.
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -1,6 +1,4 @@
 //! The calls of tools in an assistant's message: which are ours, and what they ask for.
-//!
-//! It must not know whether the message came whole or in pieces.
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,4 @@
 //! A whole answer, in one JSON document.
-//!
-//! It must not know what becomes of what it asks for.
 
 use bytes::Bytes;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! A streamed answer, event by event: what passes on to the client, and what is our tool's.
 //!
-//! It must not know what becomes of what it asks for. An event that needs no change passes byte for byte.
+//! An event that needs no change passes byte for byte.
 
 mod delta;
 

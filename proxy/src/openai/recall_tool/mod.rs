@@ -1,6 +1,6 @@
 //! The one tool that a model may be offered to ask the memory for more: how a request offers it, and what an answer asks of it.
 //!
-//! Chat completions only. It must not know how anything is recalled, nor who sends requests and answers.
+//! Chat completions only.
 
 mod calls;
 mod document;

@@ -1,6 +1,6 @@
 //! A request that offers our tool, and goes on with what was asked of it and found.
 //!
-//! It must not know when a tool is offered. Every byte of the request stays; what is added stands behind what is there.
+//! Every byte of the request stays; what is added stands behind what is there.
 
 use std::ops::Range;
 

@@ -1,6 +1,4 @@
 //! Changes of single places of a JSON text; every other byte stays.
-//!
-//! It must not know what the text says.
 
 use std::ops::Range;
 

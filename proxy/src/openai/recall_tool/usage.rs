@@ -1,6 +1,4 @@
 //! What all answers of a loop of calls of our tool cost together.
-//!
-//! It must not know what the figures mean: numbers of the same name are added up, whatever they count.
 
 use serde_json::Value;
 

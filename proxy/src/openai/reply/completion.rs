@@ -1,7 +1,7 @@
 //! Puts the text of choice 0 together from the chunks of a chat completion, or takes it from a whole one.
 //!
-//! It must not know how the data arrived. Replies that are more than plain text (tool calls, functions, refusals, audio) are
-//! left to the next request, which brings them in the client's own form.
+//! Replies that are more than plain text (tool calls, functions, refusals, audio) are left to the next request, which
+//! brings them in the client's own form.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -1,6 +1,4 @@
 //! Test: every recorded stream is read alike at every chunk size, and as a client of OpenAI would read it.
-//!
-//! It must not know how the recordings are kept.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "the number of streams is to be seen")]
 

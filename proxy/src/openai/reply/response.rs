@@ -1,8 +1,8 @@
 //! Puts the text of a response together from its events, or takes it from a whole one.
 //!
-//! It must not know how the data arrived. A response that is more than one plain text (calls, refusals, several messages) is
-//! left to the next request, which brings it in the client's own form. What has no name in a conversation, such as reasoning,
-//! may stand beside the text.
+//! A response that is more than one plain text (calls, refusals, several messages) is left to the next request, which
+//! brings it in the client's own form. What has no name in a conversation, such as reasoning, may stand beside the
+//! text.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

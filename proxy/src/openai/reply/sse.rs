@@ -1,6 +1,4 @@
 //! Frames server-sent events from bytes: CR, LF and CRLF end a line, UTF-8 is decoded per complete line, sizes are capped.
-//!
-//! It must not know what the events say.
 
 /// Cuts bytes into events and hands over the data of each.
 #[derive(Debug)]

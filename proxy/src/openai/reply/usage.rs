@@ -1,6 +1,6 @@
 //! How many tokens an answer says that its prompt has.
 //!
-//! It must not know what the answer is, nor whether what it says is true. What cannot be read says nothing.
+//! What cannot be read says nothing.
 
 use serde::Deserialize;
 

@@ -1,6 +1,4 @@
 //! Reads the messages of a chat completions request.
-//!
-//! It must not know items of the Responses interface.
 
 use std::ops::Range;
 

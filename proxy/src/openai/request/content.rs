@@ -1,6 +1,4 @@
 //! Reads the content of a message, on either interface and in the forms that clients of other providers send to both.
-//!
-//! It must not know what else a message holds.
 
 use std::ops::Range;
 

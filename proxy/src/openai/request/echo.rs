@@ -1,6 +1,4 @@
 //! How much of a message was put into it by mainpoint itself, and what of it is its own.
-//!
-//! It must not know how that is found out.
 
 use super::Content;
 

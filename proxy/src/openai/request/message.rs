@@ -1,6 +1,4 @@
 //! One message of a request: where it lies, who says it, and what it holds.
-//!
-//! It must not know how messages are found.
 
 use std::ops::Range;
 

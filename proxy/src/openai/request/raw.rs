@@ -1,6 +1,4 @@
 //! A JSON value as it was sent, without a tree of it: what it says in one spelling, whichever the client chose.
-//!
-//! It must not know what the value is for.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! Reads the input of a Responses request: one text, or a list of items.
 //!
-//! It must not know messages of chat completions. An item that stands for what cannot be seen here, or is of a type that is
-//! not known, is odd: it stays where it is, and so does what belongs to it.
+//! An item that stands for what cannot be seen here, or is of a type that is not known, is odd: it stays where it is,
+//! and so does what belongs to it.
 
 use super::completions::{TOOL, role_of};
 use super::raw::name_of;

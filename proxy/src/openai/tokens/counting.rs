@@ -1,6 +1,4 @@
 //! Counting a text's tokens segment by segment, in a time that is bounded and proportional to the text's length.
-//!
-//! It must not know tokenizers nor who waits for the count: it asks for one segment after the other.
 
 use mainpoint_engine::{SegmentSize, segments};
 

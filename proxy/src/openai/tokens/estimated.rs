@@ -1,6 +1,4 @@
 //! A prompt whose tokens are estimated, and what it is worth to learn from the tokens that its answer names.
-//!
-//! It must not know what is learnt.
 
 use super::super::request::{ChatRequest, Message, Nature, OPAQUE, Part};
 use super::{RequestTokens, Tokenizer};

@@ -1,6 +1,6 @@
 //! How many tokens of a model one token of our own count is, as the model's answers say: a mean over the latest of them.
 //!
-//! Pure arithmetic on counts. It must not know models, tokenizers or files.
+//! Pure arithmetic on counts.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,4 @@
 //! The factors of the models that were asked for last, by the names that clients call them.
-//!
-//! It must not know what is counted, nor where factors are kept between two starts.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};

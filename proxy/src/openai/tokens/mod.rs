@@ -1,8 +1,8 @@
 //! Counts the tokens of a prompt: with OpenAI's own tokenizers for its models; for all others with the reader's, times a factor
 //! that the answers of each model teach (`factor.rs`).
 //!
-//! It must not know budgets. Counts of messages are kept, because every request repeats the whole conversation. Texts are
-//! counted segment by segment (`counting.rs`), in a time that is proportional to their length.
+//! Counts of messages are kept, because every request repeats the whole conversation. Texts are counted segment by
+//! segment (`counting.rs`), in a time that is proportional to their length.
 
 mod counting;
 mod estimated;

@@ -1,6 +1,4 @@
 //! What of a prompt stays whatever happens, and how the rest of it may be cut.
-//!
-//! It must not know whether anything leaves.
 
 use std::collections::{BTreeSet, HashSet};
 

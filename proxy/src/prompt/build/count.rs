@@ -1,6 +1,4 @@
 //! How many tokens a prompt has with what leaves it and what is put into it.
-//!
-//! It must not know why anything leaves or is put in.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};

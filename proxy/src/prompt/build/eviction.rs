@@ -1,6 +1,4 @@
 //! What leaves the prompt of a request: what left before, and what leaves now because it must or because that pays.
-//!
-//! It must not know what is remembered for the question.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -1,6 +1,4 @@
 //! The main point of a turn within a number of tokens: its strongest spans, in the order in which they were said.
-//!
-//! It must not know where it is put, nor why.
 
 use mainpoint_engine::EngineError;
 use mainpoint_store::{Point, Turn};

@@ -1,8 +1,8 @@
 //! Builds the prompt that is forwarded in place of one that is over its budget, or that lacks turns of its conversation.
 //!
-//! What earlier requests of the conversation were given is given again, byte for byte; an eviction is made only when it must be or
-//! when it pays. It must not know HTTP; nothing here changes a request unless it ends well. Whatever grows with the request is
-//! done beside the other requests, and ends at the deadline.
+//! What earlier requests of the conversation were given is given again, byte for byte; an eviction is made only when it
+//! must be or when it pays. Whatever grows with the request is done beside the other requests, and ends at the
+//! deadline.
 
 mod bounds;
 mod count;

@@ -1,6 +1,4 @@
 //! The memory block of a request's question: the one that it was given before, or a new one.
-//!
-//! It must not know what leaves the prompt, nor why.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Tools' results that are shortened to their main points in the place of an eviction.
 //!
-//! It happens only when an eviction was chosen, to results that would leave with it, and never to the newest ones; what was
-//! shortened stays so, byte for byte, until it leaves. It must not know how a result is written.
+//! It happens only when an eviction was chosen, to results that would leave with it, and never to the newest ones; what
+//! was shortened stays so, byte for byte, until it leaves.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,6 +1,4 @@
 //! Whose memory a request may reach: a caller's own, or, with the admin token, any.
-//!
-//! It must not know what is done with the memory.
 
 use http::Request;
 use http::header::{AUTHORIZATION, HeaderMap};

@@ -1,6 +1,4 @@
 //! `GET /conversations`: the conversations of a memory.
-//!
-//! It must not know how they are kept.
 
 use http::{Response, StatusCode};
 

@@ -1,6 +1,4 @@
 //! What the API has: paths, methods and parameters.
-//!
-//! It must not know what any of it does.
 
 use http::{Method, Request};
 

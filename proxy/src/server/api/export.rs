@@ -1,6 +1,4 @@
 //! `GET /export`: all of a memory as JSON Lines, sent while it is read.
-//!
-//! It must not know how a memory is kept.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};

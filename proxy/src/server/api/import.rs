@@ -1,6 +1,4 @@
 //! `POST /import`: turns as an export has them, taken in while they come.
-//!
-//! It must not know how turns are stored or read.
 
 use bytes::Bytes;
 use chrono::Utc;

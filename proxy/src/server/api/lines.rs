@@ -1,6 +1,4 @@
 //! The lines of a body while it comes.
-//!
-//! It must not know what a line says.
 
 use bytes::{Buf, Bytes, BytesMut};
 

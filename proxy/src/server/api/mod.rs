@@ -1,7 +1,7 @@
 //! The memory over HTTP, below `/mainpoint/v1/`: what a caller's memory holds, what it finds, and deleting it. `openapi.json`
 //! describes it.
 //!
-//! Each resource has its own file. It must not know the OpenAI surface, nor how a memory keeps anything.
+//! Each resource has its own file.
 
 mod access;
 mod conversations;

@@ -1,6 +1,4 @@
 //! The parameters of a request's query.
-//!
-//! It must not know what they are used for.
 
 use std::ops::RangeInclusive;
 

@@ -1,6 +1,4 @@
 //! `POST /search`: what the memory finds for a question, and what speaks for each turn.
-//!
-//! It must not know how a memory is searched.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};

@@ -1,6 +1,4 @@
 //! `GET /stats` and `GET /scopes`: how much there is, and whose.
-//!
-//! It must not know how that is counted.
 
 use http::{Response, StatusCode};
 use serde::Serialize;

@@ -1,6 +1,4 @@
 //! `GET /topics`: what a memory is about.
-//!
-//! It must not know how topics are found or named.
 
 use http::{Response, StatusCode};
 

@@ -1,6 +1,4 @@
 //! `GET /turns`, `GET /turns/{id}` and `GET /turns/{id}/around`: what was said.
-//!
-//! It must not know how turns are kept.
 
 use http::{Response, StatusCode};
 use mainpoint_store::TurnId;

@@ -1,6 +1,4 @@
 //! `DELETE /memory`: all of a memory, or what is older than a date.
-//!
-//! It must not know how anything is deleted.
 
 use http::Response;
 

@@ -1,6 +1,4 @@
 //! A body that comes piece by piece, as a whole if it is not too large.
-//!
-//! It must not know what the body says.
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt};

@@ -1,6 +1,4 @@
 //! The loop of requests to a model that is offered our tool: its calls of it are answered here, and the client sees one answer.
-//!
-//! It must not know how a request offers the tool, how an answer is read, nor how anything is recalled.
 
 mod gathering;
 mod streaming;

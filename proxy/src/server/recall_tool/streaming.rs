@@ -1,6 +1,6 @@
 //! A streamed answer whose calls of our tool are answered on the way: the client sees one stream.
 //!
-//! It must not know what events say. Dropping the body ends whatever is going on.
+//! Dropping the body ends whatever is going on.
 
 use bytes::Bytes;
 use futures::stream;

@@ -1,6 +1,4 @@
 //! The requests of one tool loop: the first one, and one more for each answer that only calls our tool.
-//!
-//! It must not know how answers are read.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! A place in a request's JSON: what stands there, and a refusal that names the key, the value and what is allowed.
-//!
-//! It must not know what any key means.
 
 use serde_json::Value;
 

@@ -1,6 +1,4 @@
 //! Turns pieces of generated text into a chat completion, whole or as a stream of events.
-//!
-//! It must not know HTTP paths or how the pieces are made.
 
 use std::convert::Infallible;
 

@@ -1,6 +1,6 @@
 //! The embedded upstream: a small instruct model answers chat completions in this process.
 //!
-//! It must not know about memory. It is meant for trying mainpoint out.
+//! It is meant for trying mainpoint out.
 
 mod field;
 mod generation;

@@ -1,6 +1,6 @@
 //! What the embedded model is asked: the chat completions format, read strictly where another answer would be wrong.
 //!
-//! What is not named here is ignored, such as `tools` that need not be called. It must not know how text is generated.
+//! What is not named here is ignored, such as `tools` that need not be called.
 
 use std::ops::RangeInclusive;
 

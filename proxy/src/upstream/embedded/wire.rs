@@ -1,6 +1,4 @@
 //! Answers as the chat completions format has them.
-//!
-//! It must not know how text is generated, nor what was asked.
 
 use mainpoint_engine::FinishReason;
 use serde_json::{Value, json};

@@ -1,7 +1,4 @@
 //! Makes connections to the upstream with reqwest, which knows TLS, the system's proxies and time-outs.
-//!
-//! It must not know requests. reqwest would change some of them on their way (an apostrophe in a query, an `accept` that the
-//! caller left out), so it only connects: a layer around its connector takes each connection before anything is written.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,4 @@
 //! Why an upstream gave no answer: what the client is told, and whether the request may be sent again.
-//!
-//! It must not know how requests are sent.
 
 use std::error::Error;
 use std::io;

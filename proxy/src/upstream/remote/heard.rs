@@ -1,6 +1,4 @@
 //! Whether an upstream has said anything on a connection since it was last written to.
-//!
-//! It must not know what is said.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

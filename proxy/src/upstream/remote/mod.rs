@@ -1,6 +1,6 @@
 //! The remote upstream: any OpenAI-compatible base URL.
 //!
-//! It must not know what a chat is. It changes no byte of a body and follows no redirect.
+//! It changes no byte of a body and follows no redirect.
 
 mod connector;
 mod failure;

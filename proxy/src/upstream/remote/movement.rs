@@ -1,6 +1,6 @@
 //! Whether anything moves between us and an upstream: bytes of a request on their way there, or of its answer on their way back.
 //!
-//! It must not know what moves. A client that is slow to send its request is nothing that an upstream could be blamed for.
+//! A client that is slow to send its request is nothing that an upstream could be blamed for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! Tells whether a request opened a connection of its own or was sent on one that had been kept alive.
-//!
-//! It must not know what is sent.
 
 use std::cell::Cell;
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! Where a request goes: the base URL with the caller's own path and query behind it, character by character.
 //!
-//! It must not know headers or bodies. The crate `url` would write some characters another way, so URLs are not made with it.
+//! The crate `url` would write some characters another way, so URLs are not made with it.
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};

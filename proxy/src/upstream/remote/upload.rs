@@ -1,6 +1,4 @@
 //! The body of a request on its way to the upstream, such that it can be sent a second time as long as little of it has passed.
-//!
-//! It must not know what the body says, or when it is sent again.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! Calendar arithmetic over periods of whole days.
 //!
-//! It must not know words. What leaves the years that the calendar can count is no period.
+//! What leaves the years that the calendar can count is no period.
 
 use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta, Weekday};
 

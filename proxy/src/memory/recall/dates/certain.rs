@@ -1,7 +1,6 @@
 //! Which times that count from a day are certain, so that they may be told to somebody.
 //!
-//! A wrong day beside a quote is worse than none, so whatever may be meant otherwise is not certain. It must not know how a time is
-//! found, nor in which language.
+//! A wrong day beside a quote is worse than none, so whatever may be meant otherwise is not certain.
 
 use chrono::{Datelike, NaiveDate};
 

@@ -1,6 +1,4 @@
 //! Dates in Chinese, Japanese and Korean, which stand in a text without spaces around them.
-//!
-//! It must not know what dates name together with other words.
 
 use chrono::NaiveDate;
 

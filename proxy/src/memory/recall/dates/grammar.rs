@@ -1,6 +1,4 @@
 //! The periods that the words of dates name together: times, and what is said of times, such as parts and ranges of them.
-//!
-//! It must not know text, nor how a single time is named.
 
 use chrono::NaiveDate;
 

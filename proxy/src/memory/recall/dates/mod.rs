@@ -1,9 +1,10 @@
 //! The spans of time that a text names, and how near to them something was said.
 //!
-//! Days are days of UTC. A time is found by a small grammar: `plain` gives digits and marks one form, `words` finds the words that
-//! dates are made of (with `months` in many languages, `numeric` and `east_asian` dates), `times` single times, `certain` which of
-//! them may be told to somebody, `grammar` what is said of them, `calendar` which days that is. Dates are found in any language,
-//! relative times in English, Chinese, Japanese and Korean, compound ones in English. It must not know turns, searches or rankings.
+//! Days are days of UTC. A time is found by a small grammar: `plain` gives digits and marks one form, `words` finds the
+//! words that dates are made of (with `months` in many languages, `numeric` and `east_asian` dates), `times` single
+//! times, `certain` which of them may be told to somebody, `grammar` what is said of them, `calendar` which days that
+//! is. Dates are found in any language, relative times in English, Chinese, Japanese and Korean, compound ones in
+//! English.
 
 mod calendar;
 mod certain;

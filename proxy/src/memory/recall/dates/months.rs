@@ -1,7 +1,7 @@
 //! The names of the months in the languages that most people speak, and which of them are also other words.
 //!
-//! English, Chinese (in [`super::east_asian`]), Hindi, Spanish, French, Arabic, Bengali, Portuguese, Russian, Urdu, Indonesian,
-//! German, Turkish, Italian. It must not know what stands beside a name.
+//! English, Chinese (in [`super::east_asian`]), Hindi, Spanish, French, Arabic, Bengali, Portuguese, Russian, Urdu,
+//! Indonesian, German, Turkish, Italian.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

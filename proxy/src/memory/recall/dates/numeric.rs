@@ -1,6 +1,4 @@
 //! Dates in digits alone, such as `2023-05-07`, `7.5.2023` and `05/2023`.
-//!
-//! It must not know words.
 
 use chrono::NaiveDate;
 

@@ -1,6 +1,4 @@
 //! Brings a text's digits and marks into one form, so that dates of all scripts are read alike.
-//!
-//! It must not know what dates look like.
 
 use crate::memory::script::is_wide;
 

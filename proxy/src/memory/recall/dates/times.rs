@@ -1,6 +1,4 @@
 //! Single times: dates, weekdays, months and seasons, with or without a year, and times that count from a day.
-//!
-//! It must not know what is said of them, such as parts and ranges.
 
 use chrono::NaiveDate;
 

@@ -1,6 +1,4 @@
 //! A word of a text, as far as dates are made of it, and what numbers may be.
-//!
-//! It must not know how words are found.
 
 use chrono::Weekday;
 

@@ -1,6 +1,4 @@
 //! The words of a text, as far as dates are made of them.
-//!
-//! It must not know what they name together.
 
 use chrono::Weekday;
 

@@ -1,6 +1,4 @@
 //! Abbreviations behind which a sentence goes on, and what else has a full stop without being its end.
-//!
-//! It must not know how sentences are found.
 
 use crate::memory::script::{is_of_word, is_wide, is_without_spaces};
 

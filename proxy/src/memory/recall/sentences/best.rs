@@ -1,6 +1,4 @@
 //! Of pieces in a row those in which most of what is looked for is found.
-//!
-//! It must not know what that is.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Where sentences end.
 //!
-//! It must not know what is looked for in them. The time this takes is about proportional to the text's length.
+//! The time this takes is about proportional to the text's length.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Cuts a text into the pieces that a quote has whole or not at all: its sentences, and what a sentence falls into that
 //! is too long.
 //!
-//! It must not know what is looked for in them. The time this takes is about proportional to the text's length.
+//! The time this takes is about proportional to the text's length.
 
 use std::ops::Range;
 

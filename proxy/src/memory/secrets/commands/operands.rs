@@ -1,6 +1,6 @@
 //! The password that no option names: a word of a command by its place, or what one command says to another.
 //!
-//! It must not know which commands take a password by place. Only so much of a command is looked at, whatever its length.
+//! Only so much of a command is looked at, whatever its length.
 
 use std::ops::Range;
 

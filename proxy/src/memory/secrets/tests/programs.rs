@@ -1,6 +1,4 @@
 //! Passwords that programs take without a name for them, and what stands at such places without being one.
-//!
-//! It must not know how they are found.
 
 /// Lines with a secret between ⟦ and ⟧. All of these secrets were made up for this table.
 pub(super) const MASKED: &[&str] = &[

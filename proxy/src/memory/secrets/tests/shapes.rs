@@ -1,6 +1,4 @@
 //! Secrets as services make them, for tests: drawn at run time, so that none is written here and no scanner takes this file for a leak.
-//!
-//! It must not know how secrets are found.
 
 use fastrand::Rng;
 

@@ -1,6 +1,4 @@
 //! The choice of a streamed answer: puts together what calls our tool, and takes that out of what the client sees.
-//!
-//! It must not know events, nor the answers before and after this one.
 
 use serde_json::{Map, Value};
 
