@@ -199,6 +199,7 @@ impl Directory {
 
 /// The file that names the model.
 pub(crate) const MODEL: &str = "model";
+
 /// What the file that names the model holds.
 pub(crate) fn model_file(name: &str) -> String {
     format!("{name}\n")

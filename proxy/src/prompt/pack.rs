@@ -214,6 +214,7 @@ fn self_contained(question: usize) -> f32 {
 
 /// Bytes of a question that leans on what was said before, about forty tokens.
 const QUESTION_BYTES: f32 = 160.0;
+
 /// Puts the day with the best quote last, and within a day what each conversation said together, in chronological order.
 fn arrange(quotes: &mut [PackedQuote]) {
     let best = least(quotes, PackedQuote::day, |quote| quote.rank);

@@ -16,6 +16,7 @@ use crate::trouble::StorePart;
 
 /// Turns in one commit.
 const BATCH_TURNS: usize = 1024;
+
 /// Writes what is completed into LanceDB, waits until it is on disk and trims the journal.
 pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
     commit(shared).await?;

@@ -32,6 +32,7 @@ impl Masker {
         let is_masked = |kind: &SecretKind| config.mask_secrets && !config.mask_exceptions.contains(kind);
         Ok(Self { finder: Finder::new()?, masked: SecretKind::ALL.iter().copied().filter(is_masked).collect() })
     }
+
     /// The text with a mask in the place of every secret; all else stays byte for byte.
     pub(crate) fn mask<'t>(&self, text: &'t str) -> Masked<'t> {
         let mut masked = Masked { text: Cow::Borrowed(text), kinds: Vec::new() };
