@@ -14,7 +14,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -165,7 +165,7 @@ impl Directory {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let move_aside = || -> io::Result<PathBuf> {
-            fs::create_dir_all(&broken)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&broken)?;
             let free = |number: &usize| !broken.join(format!("{seconds}-{number}-{name}")).exists();
             let number = (0..).find(free).unwrap_or_default();
             let target = broken.join(format!("{seconds}-{number}-{name}"));
@@ -194,6 +194,22 @@ impl Directory {
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let synced = File::open(&self.path).and_then(|directory| sync_file_system(&directory, &self.path));
         synced.map_err(StoreError::file("make durable", &self.path))
+    }
+}
+
+/// Takes a file or a directory of the store from everybody but its owner. Where the system does not let that be done, as on a
+/// file system without owners, it stays as it is.
+pub(crate) fn keep_private(path: &Path) {
+    let make_private = || {
+        let found = fs::metadata(path)?;
+        let owners = found.mode() & 0o700;
+        if found.mode() & 0o777 != owners {
+            fs::set_permissions(path, fs::Permissions::from_mode(owners))?;
+        }
+        io::Result::Ok(())
+    };
+    if let Err(error) = make_private() {
+        tracing::debug!(%error, path = %path.display(), "who else may read it stays as it is");
     }
 }
 

@@ -13,7 +13,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageErro
 use super::rows::{
     ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, PLAIN, POINTS, REPETITIONS, SEQUENCES,
 };
-use crate::directory::Directory;
+use crate::directory::{Directory, keep_private};
 use crate::error::StoreError;
 
 /// The journal holds little; redb's default cache is 1 GiB.
@@ -162,7 +162,10 @@ pub(super) fn create(path: &Path) -> Result<Database, Fault> {
     let open = || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
     // A file that redb did not foresee may make it panic; that tells no other tale than its own error would.
     match panic::catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(database)) => Ok(database),
+        Ok(Ok(database)) => {
+            keep_private(path);
+            Ok(database)
+        }
         Ok(Err(error)) if is_damage(&error) => Err(Fault::Damaged(error.to_string())),
         Ok(Err(error)) => Err(Fault::Other(error)),
         Err(_) => Err(Fault::Damaged("redb could not make sense of it".to_owned())),

@@ -16,7 +16,7 @@ use super::inspection::{self, Inspection};
 use super::schema::{self, POINTS, TURNS};
 use super::tables::{self, Tables};
 use crate::config::StoreConfig;
-use crate::directory::Directory;
+use crate::directory::{Directory, keep_private};
 use crate::error::StoreError;
 use crate::records::TableVersions;
 
@@ -112,6 +112,7 @@ impl Inspected {
             }
         }
         tables.ensure_indices().await?;
+        keep_private(&path);
         Ok(Opened { tables, rows_lost })
     }
 }

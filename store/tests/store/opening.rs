@@ -1,5 +1,8 @@
 //! Opening: what is refused, by name, and what is left behind.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use mainpoint_store::{Store, StoreConfig, StoreError};
@@ -10,16 +13,16 @@ use crate::support::{WIDTH, config, open, read, scope};
 async fn a_directory_that_cannot_be_created_is_named_and_nothing_is_left_half_created() {
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("file");
-    std::fs::write(&file, "not a directory").unwrap();
+    fs::write(&file, "not a directory").unwrap();
     for path in [file.clone(), file.join("data"), "/proc/mainpoint/data".into()] {
         let error = Store::open(config(&path)).await.unwrap_err();
         assert!(matches!(&error, StoreError::Unwritable { path: named, .. } if *named == path), "{error:?}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         assert_eq!(error.label(), "store_unwritable");
     }
-    let names: Vec<_> = std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["file"]);
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a directory");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "not a directory");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +30,7 @@ async fn a_path_too_long_for_the_system_leaves_no_parent_behind() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("created").join("x".repeat(300));
     assert!(matches!(Store::open(config(&path)).await.unwrap_err(), StoreError::Unwritable { .. }));
-    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,6 +39,27 @@ async fn missing_directories_are_created() {
     let store = open(&parent.path().join("a").join("b")).await;
     assert!(store.status().alive);
     assert_eq!((store.status().turns, store.status().points), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_its_owners_alone_wherever_the_directory_came_from_and_whoever_could_read_it_before() {
+    let parent = tempfile::tempdir().unwrap();
+    let given = parent.path().join("given");
+    fs::create_dir(&given).unwrap();
+    fs::set_permissions(&given, Permissions::from_mode(0o755)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for _ in 0..2 {
+        open(&given).await.close().await.unwrap();
+        let parts = ["journal.redb", "lance"].map(|name| given.join(name));
+        assert_eq!(parts.each_ref().map(|part| mode(part)), [0o600, 0o700]);
+        // As an earlier version left them.
+        fs::set_permissions(&parts[0], Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&parts[1], Permissions::from_mode(0o755)).unwrap();
+    }
+    assert_eq!(mode(&given), 0o755, "whose directory it is decides who may enter it");
+    let made = parent.path().join("made");
+    open(&made).await;
+    assert_eq!(mode(&made), 0o700);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,5 +117,5 @@ async fn a_setting_out_of_range_is_named_with_what_is_allowed() {
         let error = Store::open(config).await.unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

@@ -60,6 +60,7 @@ mod said_again;
 mod scopes;
 mod scripted_chats;
 mod secrets;
+mod security_document;
 mod shared;
 mod small_windows;
 mod spellings;

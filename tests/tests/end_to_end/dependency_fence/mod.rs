@@ -169,7 +169,8 @@ fn metadata() -> Metadata {
     command.exec().expect("the workspace's metadata")
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// Every file of Rust below a folder.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder of sources").flatten().map(|entry| entry.path());
     let files = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
     files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
