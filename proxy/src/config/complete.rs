@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::document::Document;
 use super::identity::Misfit;
 use super::models::{DIRECTORY_VARIABLE, default_directory};
-use super::{Config, ConfigError, Environment, MemoryConfig, Place, Secrets};
+use super::{Config, ConfigError, Environment, MemoryConfig, Place, Secrets, ServerConfig};
 use crate::secret::Secret;
 
 /// Takes over what the environment gives, and checks what depends on more than one key.
@@ -23,6 +23,9 @@ pub(super) fn complete(
         if let (Some(variable), Secrets::Read) = (&secret, environment.secrets) {
             *secret = Some(secret_of(key, variable.expose(), document, environment, misses)?);
         }
+    }
+    if environment.secrets == Secrets::Read {
+        check_operator(&config.server, document)?;
     }
     check_memory(&config.memory, document)?;
     check_identity(config, document)?;
@@ -86,6 +89,16 @@ fn check_identity(config: &Config, document: &Document<'_>) -> Result<(), Config
         Some(Misfit { key, allowed }) => Err(document.refuse(key, document.written(key), allowed)),
         None => Ok(()),
     }
+}
+
+/// Where others can connect, what is the operator's alone needs a token.
+fn check_operator(server: &ServerConfig, document: &Document<'_>) -> Result<(), ConfigError> {
+    if server.is_local() || server.admin_token.is_some() {
+        return Ok(());
+    }
+    let allowed = "a loopback address such as \"127.0.0.1:8787\", or any with a token for the operator, since others can connect \
+        there: name the environment variable that holds one in server.admin_token_env";
+    Err(document.refuse("server.listen", format!("\"{}\"", server.listen), allowed.to_owned()))
 }
 
 fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), ConfigError> {

@@ -48,6 +48,14 @@ section! {
     }
 }
 
+impl ServerConfig {
+    /// Whether nobody but this machine's programs can connect.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
+    }
+}
+
 section! {
     /// Where requests are forwarded to.
     pub struct UpstreamConfig {

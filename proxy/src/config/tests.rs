@@ -168,6 +168,26 @@ fn the_admin_token_comes_from_a_variable_of_its_own() {
 }
 
 #[test]
+fn where_others_can_connect_the_operator_needs_a_token_and_whoever_reads_no_secrets_does_not() {
+    for listen in ["0.0.0.0:1", "10.1.2.3:1", "[::]:1"] {
+        let text = format!("[server]\nlisten = \"{listen}\"");
+        let error = refusal(&text);
+        assert!(
+            error.starts_with(&format!("line 2: server.listen = \"{listen}\": expected a loopback address")),
+            "{error}"
+        );
+        assert!(error.contains("server.admin_token_env"), "{error}");
+        let named = format!("{text}\nadmin_token_env = \"TOKEN\"");
+        assert!(with_environment(&named, &[("TOKEN", "hidden-word")]).is_ok());
+        let environment = Environment { secrets: Secrets::Unread, ..EMPTY };
+        assert!(Config::read(&text, None, &Overrides::default(), environment).is_ok());
+    }
+    for listen in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1"] {
+        assert!(Config::parse(&format!("[server]\nlisten = \"{listen}\"")).is_ok(), "{listen}");
+    }
+}
+
+#[test]
 fn who_needs_no_secrets_needs_no_variable_and_has_none() {
     let without =
         |text: &str| Config::read(text, None, &Overrides::default(), Environment { secrets: Secrets::Unread, ..EMPTY });

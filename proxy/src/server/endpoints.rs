@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Shared;
 use super::readiness::Readiness;
+use super::{Shared, operator};
 use crate::conversation::scope::Sender;
 use crate::error::ProxyError;
 use crate::http::RequestBody;
@@ -45,9 +45,10 @@ pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<R
     Ok(json_response(readiness.status(), &readiness.describe(mode)))
 }
 
-/// `GET /metrics`: Prometheus text.
+/// `GET /metrics`: Prometheus text, for the operator.
 pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
+    operator::ensure_operator(&shared.config.server, request.headers())?;
     if let Some(memory) = shared.memory() {
         telemetry::metrics::engine(&memory.engine_status());
         telemetry::metrics::store(&memory.store_status(), &memory.store_troubles());
@@ -76,11 +77,12 @@ pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>)
     Ok(json_response(StatusCode::OK, &value))
 }
 
-/// `POST /mainpoint/faults` with `{"stop": "reader" | "questions" | "store"}`: really stops that part.
+/// `POST /mainpoint/faults` with `{"stop": "reader" | "questions" | "store"}`: really stops that part, for the operator.
 pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     if request.method() != Method::POST {
         return Err(not_allowed(&request, "POST"));
     }
+    operator::ensure_operator(&shared.config.server, request.headers())?;
     let body = Limited::new(request.into_body(), FAULT_BYTES).collect().await.map_err(unreadable)?.to_bytes();
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| ProxyError::InvalidRequest {
         message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"questions\" | \"store\"}}"),

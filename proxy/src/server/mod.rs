@@ -13,6 +13,7 @@ pub(crate) mod files;
 mod late_planner;
 mod mcp;
 mod observed;
+mod operator;
 mod readiness;
 mod recall_tool;
 mod receipts;

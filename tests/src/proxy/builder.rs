@@ -15,6 +15,7 @@ pub struct ProxyBuilder {
     upstream: Option<String>,
     home: Option<Arc<Home>>,
     open_files: Option<usize>,
+    listen: Option<String>,
 }
 
 impl ProxyBuilder {
@@ -74,6 +75,13 @@ impl ProxyBuilder {
         self
     }
 
+    /// Listens on this address, and not on loopback with a port of the system's choice.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
+        self
+    }
+
     /// Starts the proxy and waits until it listens.
     ///
     /// # Panics
@@ -85,7 +93,8 @@ impl ProxyBuilder {
             Some(most) => binary::command_with_files(most),
             None => binary::command(),
         };
-        command.arg("serve").arg("--config").arg(home.configuration()).args(["--listen", "127.0.0.1:0"]);
+        let listen = self.listen.as_deref().unwrap_or("127.0.0.1:0");
+        command.arg("serve").arg("--config").arg(home.configuration()).args(["--listen", listen]);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().expect("the proxy's process starts");
         let (output, lines) = Output::new(&mut child);

@@ -15,7 +15,7 @@ const MODELS: &str = "MAINPOINT_MODELS_DIR";
 
 #[test]
 fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
-    let cases: [(&str, &[&str]); 18] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("[memory]\nbudget_tokens = 100\nbudget_tokns = 5\n", &[":3:", "memory.budget_tokns", "budget_tokens"]),
         ("\n\n[memroy]\nmode = \"on\"\n", &[":3:", "memroy", "memory"]),
         ("[memory]\nmode = \"on\n", &[":2:", "TOML"]),
@@ -25,6 +25,7 @@ fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
         ("[memory]\nbudget_tokens = 500\nmemory_tokens = 500\n", &[":3:", "memory.memory_tokens", "500", "less than"]),
         ("[memory]\nmode = \"shade\"\n", &[":2:", "memory.mode", "shade", "\"on\"", "\"off\""]),
         ("[server]\nlisten = \"nowhere\"\n", &[":2:", "server.listen", "nowhere", "127.0.0.1:8787"]),
+        ("[server]\nlisten = \"0.0.0.0:0\"\n", &[":2:", "server.listen", "0.0.0.0:0", "server.admin_token_env"]),
         ("[upstream]\nurl = \"ftp://x\"\n", &[":2:", "upstream.url", "ftp://x", "http"]),
         ("[reader]\nkeep = 1.5\n", &[":2:", "reader.keep", "1.5"]),
         ("[models]\nreader = \"gpt-5\"\n", &[":2:", "models.reader", "gpt-5", "embeddinggemma-300m"]),

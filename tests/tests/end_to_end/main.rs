@@ -47,6 +47,7 @@ mod odd_texts;
 mod openai_python;
 mod openai_responses;
 mod openapi;
+mod operator;
 mod own_headers;
 mod own_words;
 mod pasted_lines;

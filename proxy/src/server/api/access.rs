@@ -1,7 +1,7 @@
 //! Whose memory a request may reach: a caller's own, or, with the admin token, any.
 
 use http::Request;
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::header::HeaderMap;
 use mainpoint_store::Scope;
 
 use super::query::shown;
@@ -9,7 +9,7 @@ use crate::conversation::scope::{Divider, Indivisible, ScopePart, Sender};
 use crate::error::{MemoryError, ProxyError};
 use crate::http::identity::Identity;
 use crate::prompt::Planner;
-use crate::server::Shared;
+use crate::server::{Shared, operator};
 
 /// Who asks.
 pub(super) struct Access<'a> {
@@ -24,8 +24,7 @@ impl<'a> Access<'a> {
     /// The caller who sends this request. What an upstream would have to confirm is not certain here, where none is asked.
     pub(super) fn new<B>(shared: &Shared, planner: &'a Planner, request: &'a Request<B>) -> Self {
         let headers = request.headers();
-        let token = shared.config.server.admin_token.as_ref();
-        let is_admin = token.is_some_and(|token| brings(headers, token.expose()));
+        let is_admin = operator::is_admin(&shared.config.server, headers);
         let known = || shared.identities.of(headers, request.uri(), request.extensions());
         let identity = if shared.identities.are_on_trust() { None } else { known() };
         Self { planner, headers, identity, is_admin }
@@ -105,59 +104,9 @@ impl<'a> Access<'a> {
         let callers = &self.planner.preparer.callers;
         Ok(ScopePart { project: callers.project(self.headers)?, user: callers.user(self.headers)? })
     }
-
-    /// Makes sure that every memory may be reached.
-    ///
-    /// # Errors
-    /// [`ProxyError::Forbidden`].
-    pub(super) fn ensure_admin(&self) -> Result<(), ProxyError> {
-        if self.is_admin {
-            return Ok(());
-        }
-        Err(ProxyError::Forbidden {
-            message:
-                "This needs the admin token (server.admin_token_env) as a bearer token in the Authorization header."
-                    .into(),
-            param: Some("authorization"),
-        })
-    }
 }
 
 fn invalid(value: String) -> ProxyError {
     let allowed = "the name of a scope, as GET /mainpoint/v1/scopes lists them".to_owned();
     ProxyError::InvalidParameter { name: "scope".to_owned(), value, allowed }
-}
-
-/// Whether the token is the request's bearer token. Hashes are compared, which takes as long wherever they differ.
-fn brings(headers: &HeaderMap, token: &str) -> bool {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else {
-        return false;
-    };
-    let brought = line.to_str().ok().and_then(|line| line.split_once(' '));
-    let brought = brought.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    brought.is_some_and(|brought| blake3::hash(brought.as_bytes()) == blake3::hash(token.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
-    use super::*;
-
-    #[test]
-    fn only_the_whole_token_as_the_only_bearer_token_is_the_admins() {
-        let with = |lines: &[&str]| {
-            let mut headers = HeaderMap::new();
-            lines.iter().for_each(|line| {
-                headers.append(AUTHORIZATION, line.parse().unwrap());
-            });
-            brings(&headers, "s3cret")
-        };
-        assert!(with(&["Bearer s3cret"]) && with(&["bearer  s3cret"]));
-        for lines in [&[][..], &["s3cret"], &["Bearer s3cre"], &["Bearer s3cret2"], &["Basic s3cret"], &["Bearer "]] {
-            assert!(!with(lines), "{lines:?}");
-        }
-        assert!(!with(&["Bearer s3cret", "Bearer s3cret"]));
-    }
 }

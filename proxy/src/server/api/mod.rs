@@ -23,8 +23,8 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use mainpoint_store::Scope;
 
-use super::Shared;
 use super::cors::{self, Unwelcome};
+use super::{Shared, operator};
 use crate::error::ProxyError;
 use crate::http::response::{Body, BodyError, response, serialized};
 use crate::memory::{Forget, Memory};
@@ -63,7 +63,8 @@ where
     let access = Access::new(shared, planner, &request);
     let query = Query::of(&request, endpoint.parameters)?;
     if endpoint.what == What::Scopes {
-        return stats::scopes(&planner.memory, &access).await;
+        operator::ensure_admin(&shared.config.server, request.headers())?;
+        return stats::scopes(&planner.memory).await;
     }
     let scope = access.scope(query.get("scope"))?;
     if endpoint.what != What::Import
@@ -71,7 +72,7 @@ where
     {
         access.ensure_held(named, &scope).await?;
     }
-    let is_admin = access.ensure_admin().is_ok();
+    let is_admin = operator::is_admin(&shared.config.server, request.headers());
     let call = Call { planner, is_admin, scope: &scope, query: &query };
     let is_deletion = *request.method() == Method::DELETE;
     let most_bytes = shared.config.server.max_body_bytes;
@@ -99,7 +100,7 @@ where
 /// [`ProxyError::Forbidden`].
 pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result<(), ProxyError> {
     // No page has the admin's token but the admin's own.
-    if is_admin(shared, request) {
+    if operator::is_admin(&shared.config.server, request.headers()) {
         return Ok(());
     }
     // Where a gateway says who callers are, a key says nothing.
@@ -144,12 +145,6 @@ pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result
 /// [`ProxyError::InvalidParameter`].
 pub(crate) fn ensure_no_query<B>(request: &Request<B>) -> Result<(), ProxyError> {
     Query::of(request, &[]).map(drop)
-}
-
-/// Whether a request comes from the admin, who reaches every memory and names the one that is meant.
-pub(crate) fn is_admin<B>(shared: &Shared, request: &Request<B>) -> bool {
-    let planner = shared.planner.get();
-    planner.is_some_and(|planner| Access::new(shared, planner, request).ensure_admin().is_ok())
 }
 
 /// A request whose caller is known.
