@@ -52,7 +52,7 @@ pub(crate) struct Place {
 /// passage is too long for the room, by the sentences of it that share most with the question, if these are worth
 /// theirs. Marks say where a quote has not all of its turn, and are counted. Of the turns that the prompt quotes
 /// already, only short ones that answer best are quoted again, close to the question. What was said several times is
-/// quoted once, as it was said last. What a newer turn tells otherwise is quoted only where that one is quoted, too.
+/// quoted once, as it was said last. What hardly answers is not quoted, however short it is. What a newer turn tells otherwise is quoted only where that one is quoted, too.
 ///
 /// # Errors
 /// When `count` fails.
@@ -67,9 +67,11 @@ pub(crate) fn pack(
     let mut free = room.saturating_sub(frame);
     let mut quotes: Vec<PackedQuote> = Vec::new();
     let mut known = quoted.clone();
+    let least_chance = place.least_chance(recalled);
     for (rank, memory) in joined(recalled).iter().enumerate() {
         let latest = memory.latest;
-        if latest.newer.is_some_and(|newer| !known.contains(&newer)) {
+        let is_outdated = latest.newer.is_some_and(|newer| !known.contains(&newer));
+        if is_outdated || latest.score < least_chance {
             continue;
         }
         let whole = written(memory, &latest.turn.text);
@@ -118,6 +120,13 @@ impl Place {
     /// Whether a quote of so many tokens is worth them.
     fn is_worth(&self, memory: &RecalledTurn, tokens: usize) -> bool {
         memory.score * 1000.0 >= self.least_relevance * self_contained(memory.asked_bytes) * tokens as f32
+    }
+
+    /// How likely a turn must be to answer, however short its quote is: a hundredth, or where many tell the same and none is
+    /// likelier than the others, a tenth of what the likeliest is.
+    fn least_chance(&self, recalled: &[RecalledTurn]) -> f32 {
+        let best = recalled.iter().map(|memory| memory.score).fold(0.0, f32::max);
+        if self.least_relevance > 0.0 { LEAST_CHANCE.min(best * LEAST_OF_BEST) } else { 0.0 }
     }
 }
 
@@ -239,6 +248,9 @@ fn least<G: Eq + Hash, V: Ord + Copy>(
     found
 }
 
+/// Of quotes that are less likely than this one in a hundred answers (`bench/RESULTS.md`).
+const LEAST_CHANCE: f32 = 0.01;
+const LEAST_OF_BEST: f32 = 0.1;
 /// How many of the best memories may be quoted again.
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;

@@ -120,6 +120,22 @@ fn a_tools_long_result_is_quoted_by_several_passages_where_they_are_worth_it_and
 }
 
 #[test]
+fn what_hardly_answers_is_not_quoted_however_short_it_is_unless_nothing_answers_better() {
+    let likely = |scores: &[f32], least_relevance: f32| {
+        let said = |(number, score): (usize, &f32)| {
+            let words = format!("word{number}");
+            RecalledTurn { score: *score, ..memory(u32::try_from(number).unwrap(), &words) }
+        };
+        let recalled: Vec<RecalledTurn> = scores.iter().enumerate().map(said).collect();
+        let place = Place { least_relevance, ..place(1000) };
+        pack(&recalled, &HashSet::new(), place, words).unwrap().map_or(0, |packed| packed.memories())
+    };
+    assert_eq!(likely(&[0.7, 0.011, 0.009, 0.002], 0.1), 2);
+    assert_eq!(likely(&[0.7, 0.011, 0.009, 0.002], 0.0), 4, "the best that there is room for");
+    assert_eq!(likely(&[0.009, 0.008, 0.006, 0.0005], 0.1), 3, "many tell the same");
+}
+
+#[test]
 fn a_turn_that_is_not_worth_its_tokens_is_quoted_by_its_passage_or_not_at_all() {
     let place = Place { least_relevance: 2.0, ..place(1000) };
     let likely = |score: f32, passage: Option<&str>| {

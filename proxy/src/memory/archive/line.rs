@@ -75,7 +75,10 @@ impl ArchivedTurn {
         };
         let line = Fields(&fields);
         let position = line.number("position", "a whole number from 0 to 9999999")?;
-        let conversation = named(line.text("conversation", "the name of a conversation, at least one character")?);
+        let conversation = named(line.text(
+            "conversation",
+            "the name of a conversation, at least one character, as a line of an export has it",
+        )?);
         let role = line.one_of("role", &ROLES, "\"user\", \"assistant\", \"tool\" or \"function\"")?;
         let text = line.text("text", "what was said, with at least one character that is no space")?;
         Ok(Self {

@@ -35,6 +35,8 @@ const LOOKED_AT: usize = 2000;
 const LINE: usize = 400;
 /// Of a hundred characters of prose so many are letters and spaces.
 const LETTERS: usize = 88;
+/// A question between pasted lines has at least so many: it may name a part, a ticket or a port.
+const LETTERS_OF_A_QUESTION: usize = 70;
 /// A question has so many words …
 const WORDS: usize = 3;
 /// … or so many letters of an alphabet; a character of a wide script says as much as three.
@@ -152,7 +154,7 @@ fn stands_out<'a>(first: &[Line<'a>], last: &[Line<'a>]) -> Option<Cow<'a, str>>
     (!longer.is_empty()).then_some(longer)
 }
 
-/// The only prose outside of blocks of code that asks with a question mark.
+/// The only line outside of blocks of code that asks with a question mark and is made of words, for the most part.
 fn in_between(message: &str) -> Option<Cow<'_, str>> {
     let mut is_code = false;
     let outside = message.lines().take(LOOKED_AT).filter(|line| {
@@ -160,7 +162,7 @@ fn in_between(message: &str) -> Option<Cow<'_, str>> {
         is_code ^= fence;
         !is_code && !fence
     });
-    let asks = |line: &Line<'_>| line.asks() && is_prose(line.text);
+    let asks = |line: &Line<'_>| line.asks() && letters_in_a_hundred(line.text) >= LETTERS_OF_A_QUESTION;
     let mut asking = outside.filter_map(Line::new).filter(asks).map(|line| line.text);
     let first = asking.next()?;
     asking.all(|other| other == first).then_some(Cow::Borrowed(first))
@@ -224,6 +226,11 @@ fn is_prose_mostly(message: &str) -> bool {
 
 /// Whether nearly all characters of a line, or of the beginning of a long one, are letters and spaces.
 fn is_prose(line: &str) -> bool {
+    letters_in_a_hundred(line) >= LETTERS
+}
+
+/// How many of a hundred characters of a line, or of the beginning of a long one, are letters and spaces.
+fn letters_in_a_hundred(line: &str) -> usize {
     let line = line.get(..line.floor_char_boundary(LINE)).unwrap_or_default().trim();
     let (mut all, mut letters) = (0_usize, 0_usize);
     for character in line.chars() {
@@ -231,7 +238,7 @@ fn is_prose(line: &str) -> bool {
         let is_letter = is_of_word(character) && !character.is_numeric();
         letters += usize::from(is_letter || character.is_whitespace());
     }
-    all > 0 && letters * 100 >= all * LETTERS
+    (letters * 100).checked_div(all).unwrap_or(0)
 }
 
 fn is_fence(line: &str) -> bool {

@@ -52,6 +52,16 @@ fn the_only_question_between_pasted_lines_is_found() {
             assert_eq!(asked(&message).as_deref(), Some(QUESTION), "{message}");
         }
     }
+    for question in [
+        "Which driver delivered part number P-1210?",
+        "How slow was job 1554?",
+        "Welcher Fahrer hat P-1210 gebracht?",
+        "部品番号P-1210を届けたのはどの運転手ですか？",
+        "من السائق الذي أحضر القطعة P-1210؟",
+    ] {
+        let message = format!("{}\n\n{question}\n\n{}", log(9), log(9));
+        assert_eq!(asked(&message).as_deref(), Some(question), "{message}");
+    }
     let other = "Do you want to go on now?";
     assert_eq!(asked(&format!("{}\n{QUESTION}\n{other}\n{}", log(9), log(9))), None, "either may be the question");
 }
