@@ -85,8 +85,8 @@ pub(crate) struct RecalledTurn {
     pub(crate) sent_as: Option<TurnId>,
     /// The newer turn that tells otherwise what this one tells; without that one it is out of date.
     pub(crate) newer: Option<TurnId>,
-    /// Bytes of the question that it was found for, or of the part of it that asks: a longer one brings along more of
-    /// what it is about.
+    /// Bytes of the question that it was found for: a longer one brings along more of what it is about. Of what stands around the
+    /// part that asks only some count, since a log brings along nothing.
     pub(crate) asked_bytes: usize,
 }
 
@@ -171,11 +171,13 @@ impl Recall<'_> {
         if is_nothing_to_search || question.text.trim().is_empty() {
             return Ok(RecallResult::default());
         }
-        let whole = Wording { text: shortened(&question.text), whole: &question.text };
+        let bytes = question.text.len();
+        let whole = Wording { text: shortened(&question.text), whole: &question.text, bytes };
         let Some(asking) = asking(&question.text) else {
             return self.find(&question, whole).await;
         };
-        let asked = Wording { text: asking.text.clone(), whole: &asking.text };
+        let bytes = bytes.min(AROUND).max(asking.text.len());
+        let asked = Wording { text: asking.text.clone(), whole: &asking.text, bytes };
         let mut found = self.find(&question, asked).await?;
         if found.abstained && asking.needs_rest {
             let mut steps = found.steps;
@@ -194,7 +196,7 @@ impl Recall<'_> {
 
     /// The turns that matter for a question in these words.
     async fn find(&self, question: &RecallQuery<'_>, wording: Wording<'_>) -> Result<RecallResult, MemoryError> {
-        let Wording { text, whole } = wording;
+        let Wording { text, whole, bytes } = wording;
         let mut watch = Stopwatch::start();
         let snapshot = self.store.snapshot(question.scope, &question.within()).await?;
         watch.lap("snapshot");
@@ -226,7 +228,7 @@ impl Recall<'_> {
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(stays));
         let asked = Sentences::of(&text);
         let (mut turns, reasons) = self.read(snapshot, question, &ranking, &found, &asked).await?;
-        turns.iter_mut().for_each(|recalled| recalled.asked_bytes = whole.len());
+        turns.iter_mut().for_each(|recalled| recalled.asked_bytes = bytes);
         let spoken: Vec<TurnId> = plain.values().copied().collect();
         let spoken = match spoken.is_empty() {
             true => Vec::new(),
@@ -304,6 +306,8 @@ struct Wording<'a> {
     text: String,
     /// All that is asked.
     whole: &'a str,
+    /// See [`RecalledTurn::asked_bytes`].
+    bytes: usize,
 }
 
 /// So many places more are looked at than turns are recalled: some are left out since the prompt says plainly what they do, and of
@@ -313,6 +317,8 @@ const JOINED: usize = 8;
 const LONG_TURNS: usize = 16;
 /// … and so many of each.
 const FURTHER_PASSAGES: usize = 2;
+/// A long message counts as so many bytes at most, where a part of it asks.
+const AROUND: usize = 480;
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
 /// take time in proportion.
 const QUESTION_BYTES: usize = 600;
