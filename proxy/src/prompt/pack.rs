@@ -122,10 +122,10 @@ impl Place {
         memory.score * 1000.0 >= self.least_relevance * self_contained(memory.asked_bytes) * tokens as f32
     }
 
-    /// How likely a turn must be to answer, however short its quote is, beside the likeliest.
+    /// How likely a turn must be to answer, however short its quote is; less where many tell the same and none is likely.
     fn least_chance(&self, recalled: &[RecalledTurn]) -> f32 {
         let best = recalled.iter().map(|memory| memory.score).fold(0.0, f32::max);
-        if self.least_relevance > 0.0 { best * LEAST_OF_BEST } else { 0.0 }
+        if self.least_relevance > 0.0 { LEAST_CHANCE.min(best * LEAST_OF_BEST) } else { 0.0 }
     }
 }
 
@@ -247,9 +247,10 @@ fn least<G: Eq + Hash, V: Ord + Copy>(
     found
 }
 
-/// Where one turn is likely to answer, of quotes that are less likely than this part of it one in a hundred does
-/// (`bench/RESULTS.md`).
-const LEAST_OF_BEST: f32 = 0.015;
+/// Of quotes that are less likely than this one in a hundred answers (`bench/RESULTS.md`).
+const LEAST_CHANCE: f32 = 0.005;
+/// What is a tenth as likely as the likeliest is never too unlikely.
+const LEAST_OF_BEST: f32 = 0.1;
 /// How many of the best memories may be quoted again.
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
