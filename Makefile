@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,9 +67,13 @@ bench-overhead: models load-tools ## What a request costs through mainpoint, ngi
 bench-kills: models ## Forty kills and ten stops under more load than the reader can follow; is every acknowledged turn there, once? (ARGS="--quick" is passed on)
 	$(BENCH) kills $(ARGS)
 
-release: build ## The program without debug information: dist/mainpoint
+release: build ## The program without debug information (dist/mainpoint), and its bill of materials (dist/mainpoint.cdx.json)
 	mkdir -p dist
 	strip -o dist/mainpoint $(MAINPOINT)
+	@scripts/write-bill-of-materials.sh dist
+
+deny: packages ## Licences, bans, sources and advisories of the dependencies
+	@scripts/check-dependencies.sh
 
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)
