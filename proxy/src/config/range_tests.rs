@@ -28,6 +28,14 @@ fn a_value_out_of_range_names_the_range() {
             "server.base_path = \"/mainpoint/a\": expected a path such as \"/v1\"",
         ),
         (
+            "[server]\nallowed_origins = [\"https://App.example/\"]",
+            "server.allowed_origins = [\"https://App.example/\"]: expected a list of origins as browsers name them",
+        ),
+        (
+            "[server]\nallowed_origins = [\"*\"]",
+            "server.allowed_origins = [\"*\"]: expected a list of origins as browsers name them",
+        ),
+        (
             "[upstream]\nurl = \"api.openai.com/v1\"",
             "upstream.url = \"api.openai.com/v1\": expected \"embedded\" or an http",
         ),

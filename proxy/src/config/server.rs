@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use http::HeaderValue;
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
@@ -36,6 +37,9 @@ section! {
         /// How long running requests may take to finish after a stop signal, in seconds.
         #[serde(with = "Whole::<0, 3600>")]
         drain_seconds: u64 = 30,
+        /// Origins of pages that may use the proxy and the memory from a browser, as browsers name them.
+        #[serde(deserialize_with = "origins")]
+        allowed_origins: Vec<String> = Vec::new(),
         /// How many receipts are kept for `GET /mainpoint/receipts/{id}`; the oldest go first.
         #[serde(with = "Whole::<0, 1_000_000>")]
         receipts: usize = 1000,
@@ -53,6 +57,11 @@ impl ServerConfig {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Whether the operator has listed the origin that a browser names.
+    pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
+        self.allowed_origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
     }
 }
 
@@ -102,6 +111,16 @@ fn base_path<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
         let words = "a path such as \"/v1\": a slash first, none last, letters, digits and - _ . ~ between; /mainpoint is the \
             proxy's own";
         (allowed && !is_ours).then(|| text.clone()).ok_or(words)
+    })
+}
+
+/// Origins as browsers write them, such as `https://app.example:8443`.
+fn origins<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    parsed(input, |list: &Vec<String>| {
+        let is_origin = |text: &String| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text);
+        let words = "a list of origins as browsers name them, such as \"https://app.example\" or \"http://10.0.0.7:3000\": scheme, host \
+            in small letters and a port that is not the scheme's own, no slash at the end";
+        list.iter().all(is_origin).then(|| list.clone()).ok_or(words)
     })
 }
 

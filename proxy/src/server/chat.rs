@@ -134,7 +134,7 @@ fn identity(shared: &Shared, head: &Parts, mode: Mode) -> Result<Identity, Reaso
         return Err(Reason::ModeOff);
     }
     // The browser sends such a request before anybody has said what the page may do.
-    if cors::comes_from_elsewhere(&head.headers, &head.uri, &shared.identities) {
+    if cors::comes_from_elsewhere(&head.headers, &head.uri, &shared.identities, &shared.config.server) {
         return Err(Reason::ForeignPage);
     }
     shared.identities.of(&head.headers, &head.uri, &head.extensions).ok_or_else(|| {

@@ -1,4 +1,5 @@
-//! What pages of other origins may do: with the embedded upstream as said here, with a remote one as that one says.
+//! What pages of other origins may do: those of `server.allowed_origins`, and all with the embedded upstream, as said here; others with a
+//! remote upstream as that one says.
 //!
 //! A page may use a memory whose key it brings along. The memory of callers whom no key tells is open to pages of this
 //! machine, and of the hosts of a gateway that tells, since any page that somebody visits could ask for it.
@@ -9,8 +10,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, Uri};
@@ -18,10 +20,13 @@ use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use url::Url;
 
+use super::Shared;
+use crate::config::ServerConfig;
 use crate::http::headers::OwnHeaders;
 use crate::http::identity::Identities;
 use crate::http::response::Body;
 use crate::http::{credentials, headers};
+use crate::upstream::Upstream;
 use crate::upstream::remote::target::is_loopback;
 
 /// A request that a browser sent for a page: its head, which the answer depends on.
@@ -29,9 +34,14 @@ use crate::upstream::remote::target::is_loopback;
 pub(crate) struct CorsRequest(Request<()>);
 
 impl CorsRequest {
-    /// The page that a request was sent for, if one was.
-    pub(crate) fn new<B>(request: &Request<B>) -> Option<Self> {
-        request.headers().contains_key(ORIGIN).then(|| {
+    /// The page that a request was sent for, if one was, and if what it may do with this upstream is said here.
+    pub(crate) fn new<B>(request: &Request<B>, shared: &Shared) -> Option<Self> {
+        let origin = request.headers().get(ORIGIN)?;
+        let said_here = match &shared.upstream {
+            Upstream::Embedded(_) => true,
+            Upstream::Remote(_) => shared.config.server.allows(origin),
+        };
+        said_here.then(|| {
             let mut head = Request::new(());
             *head.method_mut() = request.method().clone();
             *head.headers_mut() = request.headers().clone();
@@ -44,10 +54,16 @@ impl CorsRequest {
         self.0.method() == Method::OPTIONS && self.0.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }
 
-    /// Says in `response` what the page may do with the embedded upstream. An answer to [`Self::asks`] says nothing else.
-    pub(crate) async fn permit(self, response: Response<Body>) -> Response<Body> {
+    /// Says in `response` what the page may do, in place of what the upstream says of that. An answer to [`Self::asks`] says nothing
+    /// else.
+    pub(crate) async fn permit(self, mut response: Response<Body>, server: &ServerConfig) -> Response<Body> {
+        for name in SAID_BY_UPSTREAMS {
+            response.headers_mut().remove(name);
+        }
+        let listed = self.0.headers().get(ORIGIN).filter(|origin| server.allows(origin)).cloned();
+        let is_allowed = move |origin: &HeaderValue, head: &Parts| listed.as_ref() == Some(origin) || may(origin, head);
         let rules = CorsLayer::new()
-            .allow_origin(AllowOrigin::predicate(may))
+            .allow_origin(AllowOrigin::predicate(is_allowed))
             .allow_methods(AllowMethods::mirror_request())
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(headers::TOLD.clone())
@@ -75,8 +91,8 @@ pub(crate) enum Unwelcome {
 
 /// Why a request may not use a memory at all, if it may not. One that a browser sent for a page of another machine must bring a
 /// key, since the browser sends it before anybody has said what the page may do.
-pub(crate) fn unwelcome<B>(request: &Request<B>, identities: &Identities) -> Option<Unwelcome> {
-    if comes_from_elsewhere(request.headers(), request.uri(), identities) {
+pub(crate) fn unwelcome<B>(request: &Request<B>, identities: &Identities, server: &ServerConfig) -> Option<Unwelcome> {
+    if comes_from_elsewhere(request.headers(), request.uri(), identities, server) {
         return Some(Unwelcome::Page);
     }
     let (headers, uri) = (request.headers(), request.uri());
@@ -84,9 +100,15 @@ pub(crate) fn unwelcome<B>(request: &Request<B>, identities: &Identities) -> Opt
     host.map(Unwelcome::Host)
 }
 
-/// Whether a browser sends a request for a page of another machine, without a key.
-pub(crate) fn comes_from_elsewhere(headers: &HeaderMap, uri: &Uri, identities: &Identities) -> bool {
-    let is_foreign = |origin: &HeaderValue| !is_local(origin) && !identities.is_own_page(origin);
+/// Whether a browser sends a request for a page of another machine that is not listed, without a key.
+pub(crate) fn comes_from_elsewhere(
+    headers: &HeaderMap,
+    uri: &Uri,
+    identities: &Identities,
+    server: &ServerConfig,
+) -> bool {
+    let is_foreign =
+        |origin: &HeaderValue| !is_local(origin) && !server.allows(origin) && !identities.is_own_page(origin);
     headers.get(ORIGIN).is_some_and(is_foreign) && !identities.brings_key(headers, uri)
 }
 
@@ -129,6 +151,16 @@ impl AskedHeaders {
         }
     }
 }
+
+/// What a remote upstream may have said of pages, which is not passed on where it is said here.
+const SAID_BY_UPSTREAMS: [HeaderName; 6] = [
+    ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    ACCESS_CONTROL_ALLOW_HEADERS,
+    ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_MAX_AGE,
+];
 
 /// How long a browser may rely on what it was told.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
@@ -240,7 +272,7 @@ mod tests {
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
-        unwelcome(&request, identities)
+        unwelcome(&request, identities, &Config::defaults().server)
     }
 
     #[test]
@@ -292,8 +324,15 @@ mod tests {
     fn a_key_in_the_query_is_one_where_it_tells_whose_memory_it_is() {
         let mut request = Request::builder().uri("/mainpoint/v1/stats?api-key=a").body(()).unwrap();
         request.headers_mut().insert(ORIGIN, HeaderValue::from_static("https://app.example"));
-        assert_eq!(unwelcome(&request, &identities(IdentityFrom::Credentials)), None);
+        let mut server = Config::defaults().server;
+        assert_eq!(unwelcome(&request, &identities(IdentityFrom::Credentials), &server), None);
         // A gateway says whose memory it is there, of a request that any page can have the browser send.
-        assert_eq!(unwelcome(&request, &identities(IdentityFrom::Header)), Some(Unwelcome::Page));
+        assert_eq!(unwelcome(&request, &identities(IdentityFrom::Header), &server), Some(Unwelcome::Page));
+        server.allowed_origins = vec!["https://app.example".to_owned()];
+        assert_eq!(
+            unwelcome(&request, &identities(IdentityFrom::Header), &server),
+            None,
+            "the operator lists this page"
+        );
     }
 }

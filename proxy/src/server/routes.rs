@@ -18,7 +18,6 @@ use crate::http::paths;
 use crate::http::response::{Body, refused};
 use crate::openai::request::Surface;
 use crate::telemetry::metrics;
-use crate::upstream::Upstream;
 
 /// Answers one request. Every failure becomes an answer.
 pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -> Response<Body> {
@@ -29,18 +28,14 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -
         let route = Route::new(&shared, &request);
         // No page may say who somebody is where a gateway does, not even where the upstream allows every header.
         let claims_a_name = shared.identities.gateway_header().is_some_and(|header| cors::asks_for(&request, header));
-        // A remote upstream says itself what pages of other origins may do with it.
-        let page = match &shared.upstream {
-            Upstream::Embedded(_) if !claims_a_name => CorsRequest::new(&request),
-            Upstream::Embedded(_) | Upstream::Remote(_) => None,
-        };
+        let page = (!claims_a_name).then(|| CorsRequest::new(&request, &shared)).flatten();
         let (mut response, outcome) = match &page {
             _ if claims_a_name => (Response::default(), "preflight"),
             Some(page) if page.asks() => (Response::default(), "preflight"),
             _ => answer(&shared, id, &route, request).await,
         };
         if let Some(page) = page {
-            response = page.permit(response).await;
+            response = page.permit(response, &shared.config.server).await;
         }
         metrics::request(route.label(), outcome, response.status().as_u16());
         if let Route::Prompt(..) = route {

@@ -117,6 +117,27 @@ async fn a_remote_upstream_says_itself_what_pages_may_do_and_our_headers_are_add
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listed_page_may_use_a_remote_model_and_the_memory_whatever_the_upstream_says_of_pages() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy =
+        StartedProxy::before(&upstream).setting("server", &format!("allowed_origins = [{PAGE:?}]")).start().await;
+    let asked = preflight(&proxy, "/v1/chat/completions", PAGE, "authorization, x-mainpoint-user").await;
+    assert_eq!((asked.status.as_u16(), asked.header("access-control-allow-origin")), (200, PAGE));
+    assert!(upstream.requests().is_empty(), "the upstream is not asked");
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"Our landlord's account is ACME-777 now."}]}"#;
+    for (origin, allowed, reason) in [(PAGE, PAGE, ""), ("https://other.example", "*", "foreign-page")] {
+        upstream.reply_next(Reply::chat("Noted.").header("access-control-allow-origin", "*"));
+        let request = proxy.client().post(format!("{}/chat/completions", proxy.base_url())).header("origin", origin);
+        let answer = Answer::from_response(request.body(body).send().await.expect("an answer")).await;
+        let told = (answer.header("access-control-allow-origin"), answer.reason());
+        assert_eq!(told, (allowed, reason), "{origin}");
+    }
+    let api = proxy.request(Method::GET, "/mainpoint/v1/stats").header("origin", PAGE);
+    let answer = Answer::from_response(api.send().await.expect("an answer")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (200, PAGE));
+}
+
 async fn preflight(proxy: &StartedProxy, path: &str, origin: &str, headers: &str) -> Answer {
     let request = proxy.client().request(Method::OPTIONS, format!("http://{}{path}", proxy.authority()));
     let request = request

@@ -105,10 +105,11 @@ pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result
     }
     // Where a gateway says who callers are, a key says nothing.
     let by_gateway = shared.identities.gateway_header().is_some();
-    match cors::unwelcome(request, &shared.identities) {
+    match cors::unwelcome(request, &shared.identities, &shared.config.server) {
         None => Ok(()),
         Some(Unwelcome::Page) if by_gateway => Err(ProxyError::Forbidden {
-            message: "A page of another machine may use the memory's API only if its host is listed in identity.trusted_hosts."
+            message: "A page of another machine may use the memory's API only if its host is listed in identity.trusted_hosts, or \
+                      it in server.allowed_origins."
                 .into(),
             param: Some("origin"),
         }),
@@ -123,7 +124,8 @@ pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result
             param: Some("host"),
         }),
         Some(Unwelcome::Page) => Err(ProxyError::Forbidden {
-            message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header."
+            message: "A page of another machine needs a key to use the memory's API: send one in the Authorization header, \
+                      or list the page in server.allowed_origins."
                 .into(),
             param: Some("origin"),
         }),
