@@ -252,6 +252,15 @@ impl Store {
         Ok(counts)
     }
 
+    /// How much a scope holds with all its parts, whose names go on from it with a dot. Looks at every text that belongs there.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn size(&self, whole: &Scope) -> Result<ScopeSize, StoreError> {
+        self.shared.ensure_open()?;
+        self.shared.noted(size::find(&self.shared, whole).await)
+    }
+
     /// Every scope that has a turn, in order.
     ///
     /// # Errors
