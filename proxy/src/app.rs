@@ -332,7 +332,7 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
 async fn remember(config: &Config, engine: &Engine, identities: &Arc<Identities>) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
     let preparer = preparer(config, engine, &store).await?;
-    let limits = caller_limits::caller_limits(config, identities, &preparer);
+    let limits = caller_limits::of_all(config, identities, &preparer);
     let memory = Memory::start(engine.clone(), store, masker(config)?, config, limits);
     Ok(Planner::new(memory, preparer, config))
 }

@@ -45,7 +45,8 @@ impl Used {
     /// Uses so much, also more than is left: then nothing is until that has come again.
     pub(crate) fn take(&mut self, rate: Rate, amount: usize, now: Instant) {
         let amount = u32::try_from(amount).unwrap_or(u32::MAX);
-        self.until = now.checked_add(self.owed(now).saturating_add(rate.interval().saturating_mul(amount)));
+        let owed = self.owed(now).saturating_add(rate.interval().saturating_mul(amount));
+        self.until = now.checked_add(owed).or(self.until);
     }
 
     fn owed(self, now: Instant) -> Duration {

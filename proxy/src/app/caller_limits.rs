@@ -9,22 +9,27 @@ use crate::conversation::scope::{Caller, ScopePart};
 use crate::http::identity::{Identities, Identity, KeyList, Name};
 use crate::memory::CallerLimits;
 
+/// Limits by the scopes of callers who have some of their own, as a list of keys says.
+#[derive(Default)]
+struct OfKeys {
+    list: Option<Arc<KeyList>>,
+    by_scope: HashMap<String, LimitsConfig>,
+}
+
 /// The limits by the scopes of callers. Those of keys are found anew when the list of keys has been read again.
-pub(super) fn caller_limits(config: &Config, identities: &Arc<Identities>, preparer: &RequestPreparer) -> CallerLimits {
+pub(super) fn of_all(config: &Config, identities: &Arc<Identities>, preparer: &RequestPreparer) -> CallerLimits {
     let (defaults, identities, preparer) = (config.limits, Arc::clone(identities), preparer.clone());
-    let found: Mutex<Option<(Arc<KeyList>, HashMap<String, LimitsConfig>)>> = Mutex::default();
+    let of_keys = Mutex::new(OfKeys::default());
     CallerLimits::new(move |caller| {
         let Some(listed) = identities.listed_keys() else {
             return defaults;
         };
-        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_scope = match found.take() {
-            Some((list, by_scope)) if Arc::ptr_eq(&list, &listed) => by_scope,
-            _ => by_scope(&listed, defaults, &preparer),
-        };
-        let limits = by_scope.get(caller).copied().unwrap_or(defaults);
-        *found = Some((listed, by_scope));
-        limits
+        let mut of_keys = of_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if !of_keys.list.as_ref().is_some_and(|list| Arc::ptr_eq(list, &listed)) {
+            of_keys.by_scope = by_scope(&listed, defaults, &preparer);
+            of_keys.list = Some(listed);
+        }
+        of_keys.by_scope.get(caller).copied().unwrap_or(defaults)
     })
 }
 
@@ -34,7 +39,7 @@ fn by_scope(listed: &KeyList, defaults: LimitsConfig, preparer: &RequestPreparer
         let caller = Caller::known_as(Identity::Named(name));
         // A scope can always be made.
         let scope = caller.scope(&preparer.keys, &preparer.callers, ScopePart::default()).ok()?;
-        Some((scope.into(), defaults.with(own)))
+        Some((String::from(scope), defaults.with(own)))
     };
     listed.limits().filter_map(of_name).collect()
 }

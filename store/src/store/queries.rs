@@ -12,10 +12,10 @@ use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
 use crate::query::spoken::Spoken;
-use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, overview, points};
+use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, overview, points, size};
 use crate::records::{
     Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, LedgerKey, Outline, Pending, Point, Scope,
-    ScopeCounts, ScopeOverview, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
+    ScopeCounts, ScopeOverview, ScopeSize, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
 };
 use crate::state::turn_index::State;
 

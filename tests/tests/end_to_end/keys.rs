@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::proxy::Home;
@@ -11,6 +11,8 @@ use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, wait
 const UPSTREAM_VARIABLE: &str = "MAINPOINT_TEST_KEYS_UPSTREAM";
 /// How long a file that has changed may take to be read again on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A second, and what a busy machine adds to it.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_lets_its_owner_in_until_it_is_revoked_and_the_file_never_holds_it() {
@@ -58,10 +60,8 @@ async fn a_key_lets_its_owner_in_until_it_is_revoked_and_the_file_never_holds_it
     assert!(text.contains("# Written by hand."), "{text}");
     assert_eq!(fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o600);
 
-    let revoked = Instant::now();
     keys(&home, &["revoke", "ann"]).successful();
-    wait_until("the revoked key is refused", PATIENCE, || async { chat(&proxy, &ann).await.status == 401 }).await;
-    println!("a revoked key was refused after {:?}", revoked.elapsed());
+    wait_until("the revoked key is refused", AT_ONCE, || async { chat(&proxy, &ann).await.status == 401 }).await;
     assert_eq!(chat(&proxy, "abc").await.status, 200, "nobody else is refused");
 }
 
@@ -77,7 +77,7 @@ fn what_cannot_be_done_with_keys_is_one_line_with_a_status_of_its_own() {
         (&["add", ""], "expected a name of at most 100 bytes"),
         (&["add", "two\nlines"], "expected a name of at most 100 bytes"),
         (&["revoke", "ben"], "there is no key of that name"),
-        (&["add", "ben", "--requests-per-minute", "-1"], "--requests-per-minute"),
+        (&["add", "ben", "--requests-per-minute", "many"], "--requests-per-minute"),
     ] {
         refused(&keys(&home, arguments), 64, said);
     }

@@ -135,7 +135,7 @@ impl IngestPipeline {
     /// # Errors
     /// When there is no room for them to wait in, or the store fails.
     pub(crate) async fn restore(&self, scope: &Scope, moved: MovedTurns) -> Result<Restored, MemoryError> {
-        restore::restore(&self.store, (&self.backlog, &self.stored), &self.masker, scope, moved).await
+        restore::restore(&self.store, (&*self.backlog, &*self.stored), &self.masker, scope, moved).await
     }
 
     /// Has turns deleted from the store and forgets them, so that they are taken in anew when they are said again, also while it is done.
