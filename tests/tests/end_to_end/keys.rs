@@ -7,6 +7,9 @@ use std::time::Duration;
 use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, wait_until};
+use serde_json::{Value, json};
+
+use crate::shared::receipt_of;
 
 const UPSTREAM_VARIABLE: &str = "MAINPOINT_TEST_KEYS_UPSTREAM";
 /// How long a file that has changed may take to be read again on a busy machine.
@@ -47,6 +50,17 @@ async fn a_key_lets_its_owner_in_until_it_is_revoked_and_the_file_never_holds_it
     let limited = chat(&proxy, &ben).await;
     assert_eq!(limited.status, 429, "{}", limited.text());
     assert_eq!(chat(&proxy, &ann).await.status, 200, "the limit is ben's own");
+
+    let dan = added(&home, &["add", "dan", "--stored-turns", "1"]);
+    wait_until("the new key lets its owner in", PATIENCE, || async { chat(&proxy, &dan).await.status == 200 }).await;
+    for (key, not_stored) in [(&dan, json!("stored_limit")), (&ann, Value::Null)] {
+        let mut more = Conversation::new();
+        more.user("Then let us have some.");
+        let authorization = format!("Bearer {key}");
+        let answer = proxy.chat_as(&authorization, more.body()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(receipt_of(&proxy, &authorization, &answer).await["not_stored"], not_stored);
+    }
 
     let listed = keys(&home, &["list"]).successful().stdout;
     let line = |name: &str| listed.lines().find(|line| line.contains(name)).unwrap_or_default();
