@@ -3,6 +3,7 @@
 //! Nothing is created on disk before the models have loaded.
 
 mod another_reader;
+mod caller_limits;
 mod embedded_budget;
 mod late_memory;
 mod own_address;
@@ -36,7 +37,7 @@ use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;
 use crate::reason::Reason;
-use crate::server::{LatePlanner, Receipts, Shared};
+use crate::server::{LatePlanner, Receipts, RequestLimits, Shared};
 use crate::telemetry::metrics::Labels;
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -58,7 +59,7 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         odd_messages: &Oddity::ALL.map(Oddity::label),
     })
     .map_err(|error| StartError::Process { operation: "set up metrics", source: io::Error::other(error) })?;
-    let identities = Identities::open(&config)?;
+    let identities = Arc::new(Identities::open(&config)?);
     let connections = server::files::provide(config.server.max_connections);
     // Bound first: a port in use is found out before models load, and clients that connect early wait.
     let listener = server::bind(config.server.listen).await?;
@@ -77,7 +78,7 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         embedded_budget::fit(&mut config.memory, longest);
     }
     let planner = match (&engine, config.memory.mode) {
-        (Some(engine), Mode::On | Mode::Shadow) => late_memory::open(&config, engine).await?,
+        (Some(engine), Mode::On | Mode::Shadow) => late_memory::open(&config, engine, &identities).await?,
         _ => LatePlanner::default(),
     };
     let reader = engine.clone().filter(|_| planner.trouble().is_some());
@@ -89,11 +90,13 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
     let timeout = Duration::from_secs(config.server.drain_seconds);
     let base_path = config.server.base_path.clone();
     let (receipts, own_headers) = (Receipts::new(config.server.receipts), OwnHeaders::new(&config));
+    let request_limits = RequestLimits::new(&config);
     let shared = Arc::new(Shared {
         config,
         upstream,
         cut: CancellationToken::new(),
         identities,
+        request_limits,
         own_headers,
         planner,
         receipts,
@@ -326,10 +329,11 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
         .map_err(|error| StartError::Process { operation: "load the models", source: io::Error::other(error) })?
 }
 
-async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
+async fn remember(config: &Config, engine: &Engine, identities: &Arc<Identities>) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
     let preparer = preparer(config, engine, &store).await?;
-    let memory = Memory::start(engine.clone(), store, masker(config)?, config);
+    let limits = caller_limits::of_all(config, identities, &preparer);
+    let memory = Memory::start(engine.clone(), store, masker(config)?, config, limits);
     Ok(Planner::new(memory, preparer, config))
 }
 

@@ -28,6 +28,7 @@ mod upstream;
 mod deadline;
 mod ending;
 pub mod error;
+mod rates;
 mod reason;
 mod secret;
 pub mod telemetry;

@@ -97,8 +97,8 @@ pub use query::snapshot::Snapshot;
 pub use records::{
     ClusteredPoint, Clusters, ConversationAppend, ConversationId, ConversationMatch, ConversationView, DeletionMark,
     Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKey, LedgerKind, Outline, OutlinedConversation, PlacedTurn,
-    PlainTurn, Point, PrefixId, QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, ScopeOverview, SearchQuery,
-    SearchResult, Span, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
+    PlainTurn, Point, PrefixId, QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, ScopeOverview, ScopeSize,
+    SearchQuery, SearchResult, Span, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -9,14 +9,19 @@ use tokio::task::JoinHandle;
 use super::remember;
 use crate::config::Config;
 use crate::error::StartError;
+use crate::http::identity::Identities;
 use crate::server::{LatePlanner, Shared};
 
 /// Opens the memory; on a full disk it comes later.
 ///
 /// # Errors
 /// Whatever else keeps it from being opened, which only whoever runs the proxy can make good.
-pub(super) async fn open(config: &Config, engine: &Engine) -> Result<LatePlanner, StartError> {
-    match remember(config, engine).await {
+pub(super) async fn open(
+    config: &Config,
+    engine: &Engine,
+    identities: &Arc<Identities>,
+) -> Result<LatePlanner, StartError> {
+    match remember(config, engine, identities).await {
         Ok(planner) => Ok(LatePlanner::here(planner)),
         Err(error) if error.is_of_full_disk() => {
             tracing::error!(
@@ -39,7 +44,7 @@ pub(super) fn open_later(shared: &Arc<Shared>, engine: Option<Engine>) -> Option
 async fn keep_trying(shared: Arc<Shared>, engine: Engine) {
     loop {
         tokio::time::sleep(PAUSE).await;
-        match remember(&shared.config, &engine).await {
+        match remember(&shared.config, &engine, &shared.identities).await {
             Ok(planner) => {
                 shared.planner.come(planner);
                 tracing::info!("the store is open; turns are kept and memories recalled from now on");

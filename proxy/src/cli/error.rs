@@ -115,6 +115,25 @@ pub enum CliError {
         /// What it says.
         message: String,
     },
+    /// Callers are told otherwise than by keys of this proxy.
+    #[error(
+        "identity.from = \"{from}\": expected \"proxy-keys\", and the file of the keys in identity.keys_file, since no key of this \
+         proxy lets anybody in else"
+    )]
+    NoProxyKeys {
+        /// What they are told by.
+        from: &'static str,
+    },
+    /// The file of this proxy's keys cannot be used.
+    #[error("cannot {verb} {} (identity.keys_file): {source}{}", path.display(), keys_fix(source))]
+    KeysFile {
+        /// What was tried.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not; never a key.
+        source: io::Error,
+    },
     /// A client of the Model Context Protocol broke off, or spoke something else.
     #[error("the client on standard input and output cannot be served: {reason}")]
     McpClient {
@@ -157,6 +176,14 @@ impl CliError {
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 _ => ExitStatus::InputOutput,
             },
+            Self::NoProxyKeys { .. } => ExitStatus::Config,
+            Self::KeysFile { verb, source, .. } => match (source.kind(), *verb) {
+                (io::ErrorKind::InvalidData, _) => ExitStatus::Data,
+                (io::ErrorKind::PermissionDenied, _) => ExitStatus::NoPermission,
+                (io::ErrorKind::NotFound, "read") => ExitStatus::NoInput,
+                (_, "read") => ExitStatus::InputOutput,
+                _ => ExitStatus::CannotCreate,
+            },
             Self::Conversation { .. } | Self::History { .. } | Self::NothingUsable { .. } => ExitStatus::Data,
             Self::NoStore { .. } => ExitStatus::NoInput,
             Self::StoreInUse { .. } | Self::Unreachable { .. } => ExitStatus::Unavailable,
@@ -169,6 +196,14 @@ impl CliError {
             Self::Output { .. } => ExitStatus::InputOutput,
             Self::Models { status, .. } => *status,
         }
+    }
+}
+
+/// What to do where there is no file of keys yet.
+fn keys_fix(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "; `mainpoint keys add NAME` makes it, in a directory that is there",
+        _ => "",
     }
 }
 

@@ -7,6 +7,7 @@ mod conversation;
 mod error;
 mod explain;
 mod import;
+mod keys;
 mod memories;
 mod messages;
 mod migrate;
@@ -73,6 +74,9 @@ enum Command {
     /// Give a memory to a model as tools, over the Model Context Protocol on standard input and output.
     #[command(after_help = memories::mcp::EXAMPLES)]
     Mcp(memories::mcp::McpArguments),
+    /// Draw, list or revoke keys of this proxy, for callers who must not have the provider's key.
+    #[command(after_help = keys::EXAMPLES)]
+    Keys(keys::KeysArguments),
     /// List, fetch or verify the models.
     #[command(after_help = models::EXAMPLES)]
     Models(models::ModelsArguments),
@@ -153,6 +157,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Forget(arguments) => memories::forget(arguments).await,
         Command::Stats(arguments) => memories::stats(arguments).await,
         Command::Mcp(arguments) => memories::mcp::run(arguments).await,
+        Command::Keys(arguments) => keys::run(arguments),
         Command::Models(arguments) => models::run(arguments).await,
     }
 }

@@ -5,6 +5,7 @@ mod complete;
 mod document;
 mod error;
 mod identity;
+mod limits;
 mod memory;
 mod models;
 mod prices;
@@ -15,6 +16,8 @@ mod store;
 
 pub use error::{ConfigError, Place};
 pub use identity::{IdentityConfig, IdentityFrom};
+pub use limits::LimitsConfig;
+pub(crate) use limits::OwnLimits;
 pub use mainpoint_store::Retain;
 pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach, Storing};
 pub(crate) use prices::Prices;
@@ -42,6 +45,8 @@ section! {
         upstream: UpstreamConfig = UpstreamConfig::default(),
         /// Whose memory a request may see.
         identity: IdentityConfig = IdentityConfig::default(),
+        /// What one caller may use.
+        limits: LimitsConfig = LimitsConfig::default(),
         /// When and how prompts are rewritten.
         memory: MemoryConfig = MemoryConfig::default(),
         /// What a provider charges for a prompt.

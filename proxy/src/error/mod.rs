@@ -3,6 +3,7 @@
 mod start;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::StatusCode;
 use mainpoint_engine::{EngineError, TokenCount};
@@ -172,6 +173,17 @@ pub enum ProxyError {
         /// What came instead; never the key itself.
         problem: &'static str,
     },
+    /// The caller has sent as many requests as it may.
+    #[error(
+        "Rate limit reached on requests per minute: limit {per_minute} for a caller of this proxy. Try again in {} s.",
+        seconds(*wait)
+    )]
+    TooManyRequests {
+        /// How many it may send in a minute.
+        per_minute: u32,
+        /// How long it takes until it may send the next one.
+        wait: Duration,
+    },
     /// No answer came from the upstream.
     #[error("The upstream cannot be reached: {reason}.")]
     UpstreamUnreachable {
@@ -301,6 +313,9 @@ impl ProxyError {
             Self::ImportHalted { source: MemoryError::BacklogFull | MemoryError::BacklogShare, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "invalid_request_error", "backlog_full")
             }
+            Self::ImportHalted { source: error @ MemoryError::StoredLimit, .. } => {
+                (StatusCode::FORBIDDEN, "invalid_request_error", error.label())
+            }
             Self::ImportHalted { source, .. } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", source.label()),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "body_too_large"),
             Self::BodyUnreadable { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "body_unreadable"),
@@ -312,6 +327,7 @@ impl ProxyError {
             Self::SeveralUsers { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "several_users"),
             Self::SeveralProjects { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "several_projects"),
             Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "invalid_request_error", "invalid_api_key"),
+            Self::TooManyRequests { .. } => (StatusCode::TOO_MANY_REQUESTS, "requests", "rate_limit_exceeded"),
             Self::UpstreamUnreachable { .. } => (StatusCode::BAD_GATEWAY, "api_error", "upstream_unreachable"),
             Self::UpstreamTimeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "api_error", "upstream_timeout"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "overloaded"),
@@ -339,6 +355,11 @@ impl ProxyError {
             _ => None,
         }
     }
+}
+
+/// A time to wait in whole seconds, none of them too few.
+pub(crate) fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).clamp(1, u128::from(u64::MAX)) as u64
 }
 
 /// Why the memory stepped aside and the original bytes were forwarded, or why a turn was not read.
@@ -374,6 +395,9 @@ pub enum MemoryError {
     /// As many turns of one caller wait to be read as may.
     #[error("as many turns of one caller wait to be read as store.backlog_share allows")]
     BacklogShare,
+    /// As much of one caller is stored as may be.
+    #[error("as much of this caller is stored as limits.stored_turns and limits.stored_bytes allow")]
+    StoredLimit,
     /// The journal took too long to take turns.
     #[error("the journal did not take turns within memory.deadline_ms")]
     JournalSlow,
@@ -414,6 +438,7 @@ impl MemoryError {
             Self::Contention => "contention",
             Self::BacklogFull => "backlog_full",
             Self::BacklogShare => "backlog_share",
+            Self::StoredLimit => "stored_limit",
             Self::JournalSlow => "journal_slow",
             Self::JournalBusy => "journal_busy",
             Self::Readings { .. } => "readings",

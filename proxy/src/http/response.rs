@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::error::ProxyError;
+use crate::error::{ProxyError, seconds};
 
 /// Why a body broke off.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -51,10 +51,13 @@ pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
         ProxyError::Overloaded | ProxyError::Stopping => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        ProxyError::TooManyRequests { wait, .. } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds(*wait)));
+        }
         ProxyError::UnknownKey { .. } => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        ProxyError::ImportHalted { .. } => {
+        ProxyError::ImportHalted { .. } if error.refusal().status != StatusCode::FORBIDDEN => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("30"));
         }
         _ => {}
@@ -96,5 +99,15 @@ mod tests {
         assert_eq!(value["error"]["code"], "body_too_large");
         assert!(value["error"]["param"].is_null());
         assert!(value["error"]["message"].as_str().unwrap().contains("5 bytes"));
+    }
+
+    #[test]
+    fn who_has_to_wait_is_told_for_how_long() {
+        for (milliseconds, told) in [(1, "1"), (1000, "1"), (1001, "2"), (59_999, "60")] {
+            let wait = std::time::Duration::from_millis(milliseconds);
+            let response = error_response(&ProxyError::TooManyRequests { per_minute: 3, wait });
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers()[RETRY_AFTER], told);
+        }
     }
 }

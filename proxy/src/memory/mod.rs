@@ -30,7 +30,7 @@ pub(crate) use archive::{
 };
 pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
-pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
+pub(crate) use ingest::{Acknowledgement, CallerLimits, Imported, Importer, IncomingTurns, MovedTurns, Restored};
 use ingest::{InFlight, IngestPipeline};
 pub(crate) use inquiry::{Inquiry, InquiryFindings};
 pub(crate) use main_point::{Piece, known_pieces};
@@ -81,9 +81,9 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// Starts to take turns in, and to read them.
-    pub(crate) fn start(engine: Engine, store: Store, masker: Masker, config: &Config) -> Self {
+    pub(crate) fn start(engine: Engine, store: Store, masker: Masker, config: &Config, limits: CallerLimits) -> Self {
         let masker = Arc::new(masker);
-        let ingest = IngestPipeline::start(engine.clone(), store.clone(), &masker, config);
+        let ingest = IngestPipeline::start(engine.clone(), store.clone(), &masker, config, limits);
         Self { engine, store, ingest, masker, dividing: Arc::default(), config: config.memory.clone() }
     }
 
@@ -215,11 +215,7 @@ impl Memory {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn holds_any_of(&self, whole: &Scope) -> Result<bool, MemoryError> {
-        let is_of_it = |scope: &Scope| {
-            let rest = scope.as_str().strip_prefix(whole.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        Ok(self.holds(whole).await? || self.store.scopes().await?.iter().any(is_of_it))
+        Ok(self.holds(whole).await? || self.store.scopes().await?.iter().any(|scope| scope.is_part_of(whole)))
     }
 
     /// Lets the reader finish what it is at, for at most `timeout`, and closes the store. What is left is in the journal and

@@ -71,7 +71,8 @@ pub(crate) struct Receipt {
     pub(crate) recall_calls: usize,
     /// Memories that those calls brought, call by call.
     pub(crate) recall_memories: Vec<Source>,
-    /// Why new turns are not stored for now: `backlog_full`, `backlog_share`, `journal_busy` where too many wait for a journal that is
+    /// Why new turns are not stored for now: `stored_limit` where their caller has no room for all of them (`limits.stored_turns`,
+    /// `limits.stored_bytes`), `backlog_full`, `backlog_share`, `journal_busy` where too many wait for a journal that is
     /// slow or fails, or the kind of failure of the journal's last write as long as the journal does not work, as in
     /// `mainpoint_failures_total`. They are when a later request brings them.
     pub(crate) not_stored: Option<&'static str>,

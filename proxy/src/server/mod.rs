@@ -20,6 +20,7 @@ mod receipts;
 mod refusals;
 pub(crate) mod relay;
 mod request_guard;
+mod request_limits;
 pub(crate) mod routes;
 mod shared;
 mod socket;
@@ -39,6 +40,7 @@ use connection::ConnectionServer;
 use connection_table::ConnectionTable;
 pub(crate) use late_planner::LatePlanner;
 pub(crate) use receipts::Receipts;
+pub(crate) use request_limits::RequestLimits;
 pub(crate) use shared::Shared;
 
 /// Serves at most `most_connections` at once until `stop` is ready, then lets running requests finish for at most

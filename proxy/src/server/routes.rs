@@ -1,6 +1,7 @@
 //! Sends each request to its handler, and counts every answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use super::chat::ChatCall;
 use super::cors::CorsRequest;
-use super::{Shared, api, chat, cors, endpoints, mcp, relay, tunnel};
+use super::{Shared, api, chat, cors, endpoints, mcp, operator, relay, tunnel};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::body;
@@ -123,9 +124,7 @@ async fn answer(
     route: &Route,
     request: Request<RequestBody>,
 ) -> (Response<Body>, &'static str) {
-    if route.goes_upstream()
-        && let Err(error) = shared.identities.admit(request.headers())
-    {
+    if let Err(error) = admit(shared, route, &request) {
         body::discard(request.into_body()).await;
         return refuse(&error);
     }
@@ -166,6 +165,24 @@ async fn answer(
         Ok(response) => (response, "answered"),
         Err(error) => refuse(&error),
     }
+}
+
+/// Whether a request may be looked at: its caller has a key where one is needed, and may send another request now.
+fn admit(shared: &Shared, route: &Route, request: &Request<RequestBody>) -> Result<(), ProxyError> {
+    let headers = request.headers();
+    let is_own = match route {
+        _ if route.goes_upstream() => {
+            shared.identities.admit(headers)?;
+            false
+        }
+        Route::Api(_) | Route::Mcp => true,
+        _ => return Ok(()),
+    };
+    if is_own && operator::is_admin(&shared.config.server, headers) {
+        return Ok(());
+    }
+    let head = (headers, request.uri(), request.extensions());
+    shared.request_limits.take(&shared.identities, head, Instant::now())
 }
 
 /// A version 4 UUID that names a request in logs and receipts. It opens nothing by itself, so it need not be hard to

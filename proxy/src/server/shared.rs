@@ -1,5 +1,7 @@
 //! What every request can reach.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Response, Uri};
 use mainpoint_store::Scope;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -11,7 +13,7 @@ use crate::error::ProxyError;
 use crate::memory::Memory;
 use crate::upstream::{Call, Upstream, cut};
 
-use super::{LatePlanner, Receipts};
+use super::{LatePlanner, Receipts, RequestLimits};
 use crate::http::headers::OwnHeaders;
 use crate::http::identity::{Identities, Identity};
 use crate::http::response::Body;
@@ -25,7 +27,9 @@ pub(crate) struct Shared {
     /// Cancelled when requests that are still running are cut off, because the process stops.
     pub(crate) cut: CancellationToken,
     /// Finds out who sends requests.
-    pub(crate) identities: Identities,
+    pub(crate) identities: Arc<Identities>,
+    /// How many of them a caller may send.
+    pub(crate) request_limits: RequestLimits,
     /// The headers that are not sent on.
     pub(crate) own_headers: OwnHeaders,
     /// Plans prompts with the memory; empty when `memory.mode` is off, and until the store is open.

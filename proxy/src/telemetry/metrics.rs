@@ -29,6 +29,7 @@ const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
 const READER_QUEUE: &str = "mainpoint_reader_queue_depth";
 const BACKLOG: &str = "mainpoint_backlog_turns";
 const BACKLOG_REFUSED: &str = "mainpoint_backlog_refused_turns_total";
+const LIMITED: &str = "mainpoint_limited_total";
 const UNFLUSHED: &str = "mainpoint_unflushed_turns";
 const STORE_DEGRADED: &str = "mainpoint_store_degraded";
 const STORE_LOSSES: &str = "mainpoint_store_losses_total";
@@ -142,6 +143,11 @@ pub(crate) fn backlog_refused(reason: &'static str, turns: usize) {
     counter!(BACKLOG_REFUSED, "reason" => reason).increment(turns as u64);
 }
 
+/// Requests that were refused, or turns that were not stored, because their caller has used up a limit of `[limits]`.
+pub(crate) fn limited(limit: &'static str, count: usize) {
+    counter!(LIMITED, "limit" => limit).increment(count as u64);
+}
+
 /// A turn that cannot be read and was marked so.
 pub(crate) fn unreadable(kind: &'static str) {
     counter!(UNREADABLE, "kind" => kind).increment(1);
@@ -228,6 +234,13 @@ fn describe(labels: &Labels<'_>) {
         BACKLOG_REFUSED,
         "Turns not taken in because too many wait to be read, in all or of their caller, by reason."
     );
+    describe_counter!(
+        LIMITED,
+        "Requests refused (requests_per_minute) and turns not stored (stored) because their caller has used up a limit, by limit."
+    );
+    for limit in ["requests_per_minute", "stored"] {
+        counter!(LIMITED, "limit" => limit).increment(0);
+    }
     describe_gauge!(
         UNFLUSHED,
         "Turns read and not yet found by searches of other conversations; the store's next flush takes them."

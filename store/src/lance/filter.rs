@@ -16,6 +16,13 @@ pub(crate) fn of_scope(scope: &Scope) -> DfExpr {
     col(column::SCOPE).eq(lit(scope.as_str()))
 }
 
+/// Rows of a scope, and of all whose names go on from it with a dot.
+pub(crate) fn of_parts(whole: &Scope) -> DfExpr {
+    // A slash follows a dot, and no name has one.
+    let (from, to) = (format!("{whole}."), format!("{whole}/"));
+    of_scope(whole).or(col(column::SCOPE).gt_eq(lit(from)).and(col(column::SCOPE).lt(lit(to))))
+}
+
 /// Rows of a scope whose identifier in `column` is one of `ids`.
 pub(crate) fn of_ids(scope: &Scope, column: &str, ids: &[impl Into<[u8; 16]> + Copy]) -> DfExpr {
     of_scope(scope).and(of_ids_anywhere(column, ids))

@@ -13,6 +13,7 @@ pub(crate) mod overview;
 pub(crate) mod points;
 pub(crate) mod ranking;
 pub(crate) mod selection;
+pub(crate) mod size;
 pub(crate) mod sketches;
 pub(crate) mod snapshot;
 pub(crate) mod spoken;

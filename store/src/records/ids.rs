@@ -114,6 +114,13 @@ impl Scope {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is that scope, or its name goes on from that one with a dot.
+    #[must_use]
+    pub fn is_part_of(&self, whole: &Self) -> bool {
+        let rest = self.0.strip_prefix(&whole.0);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
 }
 
 impl fmt::Display for Scope {

@@ -23,7 +23,7 @@ pub(crate) use ids::TurnKey;
 pub use ids::{ConversationId, PrefixId, Scope, TurnId};
 pub(crate) use ledger::LedgerLine;
 pub use ledger::{LedgerEntry, LedgerKey, LedgerKind, QuotedTurns};
-pub use outline::{Outline, OutlinedConversation, PlacedTurn, ScopeCounts, ScopeOverview};
+pub use outline::{Outline, OutlinedConversation, PlacedTurn, ScopeCounts, ScopeOverview, ScopeSize};
 pub use search::{Hit, IdentifiedHits, IndexedPassage, SearchQuery, SearchResult, Within};
 pub(crate) use turn::{CompletedTurn, Pending};
 pub use turn::{Point, Span, Turn, WaitingTurn};

@@ -52,6 +52,23 @@ pub struct ScopeCounts {
     pub waiting: usize,
 }
 
+/// How much a scope and all its parts hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScopeSize {
+    /// Their turns, read or not.
+    pub turns: usize,
+    /// The bytes of what is kept of their texts.
+    pub bytes: usize,
+}
+
+impl ScopeSize {
+    /// Adds a turn with so many bytes of text.
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.turns += 1;
+        self.bytes += bytes;
+    }
+}
+
 /// What there is of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeOverview {

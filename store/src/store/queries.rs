@@ -12,10 +12,10 @@ use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
 use crate::query::spoken::Spoken;
-use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, overview, points};
+use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, overview, points, size};
 use crate::records::{
     Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, LedgerKey, Outline, Pending, Point, Scope,
-    ScopeCounts, ScopeOverview, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
+    ScopeCounts, ScopeOverview, ScopeSize, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
 };
 use crate::state::turn_index::State;
 
@@ -250,6 +250,15 @@ impl Store {
             counts.waiting = counts.waiting.saturating_sub(usize::from(waits));
         }
         Ok(counts)
+    }
+
+    /// How much a scope holds with all its parts, whose names go on from it with a dot. Looks at every text that belongs there.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn size(&self, whole: &Scope) -> Result<ScopeSize, StoreError> {
+        self.shared.ensure_open()?;
+        self.shared.noted(size::find(&self.shared, whole).await)
     }
 
     /// Every scope that has a turn, in order.

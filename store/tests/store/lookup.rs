@@ -145,6 +145,29 @@ async fn the_overview_of_every_scope_agrees_with_what_each_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_scope_is_as_large_as_it_and_its_parts_are_and_nothing_is_counted_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let size = async |name: &str| {
+        let size = store.size(&scope(name)).await.unwrap();
+        (size.turns, size.bytes)
+    };
+    read(&store, &scope("k-1"), 0, &[("four", VECTOR), ("\u{e9}", VECTOR)]).await;
+    read(&store, &scope("k-1.u-1"), 0, &[("four", VECTOR)]).await;
+    for other in ["k-10", "k-1-u", "k-1:u", "k-0", "k"] {
+        read(&store, &scope(other), 0, &[("another's", VECTOR)]).await;
+    }
+    for _ in 0..2 {
+        assert_eq!((size("k-1").await, size("k-1.u-1").await, size("k-2").await), ((3, 10), (1, 4), (0, 0)));
+        store.flush().await.unwrap();
+    }
+    store.accept(vec![turn(&scope("k-1.p-1.u-2"), 9, "waits")]).await.unwrap();
+    assert_eq!(size("k-1").await, (4, 15));
+    store.delete_scope(&scope("k-1")).await.unwrap();
+    assert_eq!(size("k-1").await, (2, 9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn neighbours_are_the_turns_around_oldest_first_wherever_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));

@@ -5,6 +5,8 @@
 
 mod claims;
 mod gateway;
+mod key_file;
+mod key_list;
 mod key_set;
 mod proxy_keys;
 mod reloaded;
@@ -12,6 +14,7 @@ mod signatures;
 mod token;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::Utc;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -20,6 +23,8 @@ use serde_json::{Map, Value};
 
 use self::claims::ClaimRules;
 use self::gateway::Gateway;
+pub(crate) use self::key_file::{KeyFile, KeyFileError};
+pub(crate) use self::key_list::KeyList;
 use self::proxy_keys::ProxyKeys;
 use self::token::TokenSource;
 use super::{credentials, hosts};
@@ -42,6 +47,17 @@ impl Identity {
     /// Whoever sends the credentials of a request.
     pub(crate) fn of_credentials(uri: &Uri) -> Self {
         Self::Credentials { query: credentials::in_query(uri.query()) }
+    }
+
+    /// The name of somebody whom a source names by one text alone.
+    pub(crate) fn only_name(&self, from: IdentityFrom) -> Option<&str> {
+        match self {
+            Self::Named(name) if name.from == from => match name.fields.as_slice() {
+                [only] => std::str::from_utf8(only).ok(),
+                _ => None,
+            },
+            Self::Named(_) | Self::Credentials { .. } => None,
+        }
     }
 
     /// Whoever sends credentials in headers alone.
@@ -122,6 +138,14 @@ impl Identities {
         match &self.0 {
             Source::ProxyKeys(keys) => keys.name(headers).map(drop),
             Source::Credentials | Source::Token(_) | Source::Gateway(_) => Ok(()),
+        }
+    }
+
+    /// The keys of this proxy that are listed now, where callers need one.
+    pub(crate) fn listed_keys(&self) -> Option<Arc<KeyList>> {
+        match &self.0 {
+            Source::ProxyKeys(keys) => Some(keys.listed()),
+            Source::Credentials | Source::Token(_) | Source::Gateway(_) => None,
         }
     }
 

@@ -1,11 +1,10 @@
 //! Keys of this proxy's own: a file of their digests, each with the name of whoever has the key.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
+use super::key_list::KeyList;
 use super::reloaded::Reloaded;
 use super::{Name, bearer};
 use crate::config::{IdentityConfig, IdentityFrom};
@@ -29,7 +28,7 @@ impl ProxyKeys {
             key: "identity.keys_file",
             path: path.to_owned(),
             source,
-            expected: "a TOML or JSON file with keys, each with a name and the sha256 of the key",
+            expected: "a TOML or JSON file with keys, each with a name and the sha256 of the key, as `mainpoint keys add NAME` writes it",
         })
     }
 
@@ -42,63 +41,15 @@ impl ProxyKeys {
         let line = only_line(headers, &AUTHORIZATION).map_err(|_| refused("Authorization came several times"))?;
         let line = line.ok_or_else(|| refused("No key came"))?;
         let key = bearer(line).ok_or_else(|| refused("Authorization holds no bearer token"))?;
-        let digest: [u8; 32] = Sha256::digest(key).into();
         let listed = self.0.latest();
-        let name = listed.0.get(&digest).ok_or_else(|| refused("The key is not known here"))?;
-        Ok(Name::new(IdentityFrom::ProxyKeys, vec![name.clone().into_bytes()]))
+        let name = listed.name_of(key).ok_or_else(|| refused("The key is not known here"))?;
+        Ok(Name::new(IdentityFrom::ProxyKeys, vec![name.as_bytes().to_vec()]))
     }
-}
 
-/// The names by the SHA-256 of their keys.
-#[derive(Debug)]
-struct KeyList(HashMap<[u8; 32], String>);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    keys: Vec<WrittenKey>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenKey {
-    name: String,
-    sha256: String,
-}
-
-impl KeyList {
-    /// Reads a list in TOML or JSON. One name may have several keys, so that one can take the place of another.
-    fn parse(text: &str) -> Result<Self, String> {
-        // What the parsers say may show a line, which may hold a key by mistake.
-        let Written { keys } = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| format!("line {} is not as expected", error.line()))?
-        } else {
-            toml::from_str(text).map_err(|error| {
-                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-                format!("line {} is not as expected", before.matches('\n').count() + 1)
-            })?
-        };
-        let mut names = HashMap::with_capacity(keys.len());
-        for (index, WrittenKey { name, sha256 }) in keys.into_iter().enumerate() {
-            if name.is_empty() {
-                return Err(format!("keys[{index}].name is empty"));
-            }
-            let digest = digest(&sha256)
-                .ok_or_else(|| format!("keys[{index}].sha256 (of {name:?}, not shown) is not 64 hexadecimal digits"))?;
-            if names.insert(digest, name).is_some() {
-                return Err(format!("keys[{index}].sha256 stands there before"));
-            }
-        }
-        // A list may be empty, so that the last key can be taken out.
-        Ok(Self(names))
+    /// The keys that are listed now.
+    pub(super) fn listed(&self) -> Arc<KeyList> {
+        self.0.latest()
     }
-}
-
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let digits: Option<Vec<u8>> = text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    let digits = digits.filter(|digits| digits.len() == 64)?;
-    let bytes = digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | digit));
-    bytes.collect::<Vec<u8>>().try_into().ok()
 }
 
 #[cfg(test)]
@@ -141,31 +92,6 @@ mod tests {
                 assert_eq!(error.refusal().status, http::StatusCode::UNAUTHORIZED, "{lines:?}");
                 assert!(!error.to_string().contains("ab"), "{error}");
             }
-        }
-    }
-
-    #[test]
-    fn the_last_key_can_be_taken_out() {
-        assert!(KeyList::parse("keys = []").unwrap().0.is_empty());
-    }
-
-    #[test]
-    fn a_list_that_is_none_is_refused_without_showing_what_may_be_a_key() {
-        for (text, expected) in [
-            ("", "line 1"),
-            ("[[keys]]\nname = \"a\"\nsha256 = \"sk-hidden\"", "keys[0].sha256 (of \"a\", not shown)"),
-            ("[[keys]]\nname = \"a\"\nkey = \"sk-hidden\"", "line"),
-            ("[[keys]]\nname = sk-hidden", "line 2"),
-            ("{\"keys\": \"sk-hidden\"}", "line 1"),
-            (&format!("[[keys]]\nname = \"\"\nsha256 = \"{ABC}\""), "keys[0].name is empty"),
-            (
-                &format!("[[keys]]\nname = \"a\"\nsha256 = \"{ABC}\"\n[[keys]]\nname = \"b\"\nsha256 = \"{ABC}\""),
-                "keys[1].sha256 stands there before",
-            ),
-        ] {
-            let error = KeyList::parse(text).unwrap_err();
-            assert!(error.contains(expected), "{text}: {error}");
-            assert!(!error.contains("hidden"), "{text}: {error}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -26,8 +27,8 @@ struct State<T> {
     looked: Instant,
 }
 
-/// When a file was written last, and its length in bytes.
-type Stamp = (SystemTime, u64);
+/// When a file was written last, its length in bytes, and its number: one that takes another's place has another.
+type Stamp = (SystemTime, u64, u64);
 
 impl<T> Reloaded<T> {
     /// Reads the file at `path`. `parse` says in words what is wrong with its text, without any secret that it may hold.
@@ -41,7 +42,7 @@ impl<T> Reloaded<T> {
         Ok(Self { path, parse, pause: PAUSE, state, warnings: OncePerMinute::default() })
     }
 
-    /// What the file says, or said a few seconds ago.
+    /// What the file says, or said a second ago.
     pub(super) fn latest(&self) -> Arc<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.looked.elapsed() >= self.pause {
@@ -70,13 +71,13 @@ impl<T> Reloaded<T> {
     }
 }
 
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of a file from which on it is no file of keys.
 const MOST: u64 = 8 << 20;
 
 fn stamp(path: &Path) -> io::Result<Stamp> {
     let metadata = std::fs::metadata(path)?;
-    Ok((metadata.modified()?, metadata.len()))
+    Ok((metadata.modified()?, metadata.len(), metadata.ino()))
 }
 
 fn read<T>(path: &Path, parse: fn(&str) -> Result<T, String>) -> io::Result<T> {

@@ -1,20 +1,24 @@
 //! The turns that the journal holds and nobody has read yet, by their ids alone, and whose turn it is to be read.
 //!
 //! Scopes are served one after the other, the oldest turns of each first; what may wait is bounded in all and for each
-//! caller, whose projects and users have scopes of their own.
+//! caller, whose projects and users have scopes of their own. Where it is limited how much of a caller is read in a minute, its turns
+//! wait beyond that, and others have their turn.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use mainpoint_store::{Scope, Turn, TurnId, WaitingTurn};
 use tokio::sync::Notify;
 
+use super::caller_limits::{CallerLimits, caller};
 use super::queue::{Era, Load, Queue};
 use crate::config::StoreSettings;
+use crate::rates::{Rate, UsedBy};
 use crate::telemetry::metrics;
 
 /// How much may wait to be read.
@@ -71,6 +75,7 @@ pub(super) struct Backlog {
     changed: Notify,
     limits: BacklogLimits,
     sizes: Sizes,
+    of_callers: CallerLimits,
 }
 
 #[derive(Debug)]
@@ -83,6 +88,8 @@ struct Inner {
     hasher: RandomState,
     load: Load,
     callers: HashMap<String, Load>,
+    /// Tokens of each caller that were read lately, where that is limited.
+    read: UsedBy<String>,
     /// Turns in the journal that are not listed here yet.
     unlisted: usize,
     era: Era,
@@ -116,7 +123,7 @@ fn share(whole: usize, share: f64) -> usize {
 
 impl Backlog {
     /// Nothing waits yet.
-    pub(super) fn new(limits: BacklogLimits, sizes: Sizes) -> Self {
+    pub(super) fn new(limits: BacklogLimits, sizes: Sizes, of_callers: CallerLimits) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 queues: HashMap::new(),
@@ -125,6 +132,7 @@ impl Backlog {
                 hasher: RandomState::new(),
                 load: Load::default(),
                 callers: HashMap::new(),
+                read: UsedBy::default(),
                 unlisted: 0,
                 era: Era::default(),
                 deletions: Vec::new(),
@@ -133,6 +141,7 @@ impl Backlog {
             changed: Notify::new(),
             limits,
             sizes,
+            of_callers,
         }
     }
 
@@ -291,24 +300,48 @@ impl Backlog {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(batch) = self.pick(lane) {
-                return batch;
+            match self.pick_at(lane, Instant::now()) {
+                Ok(batch) => return batch,
+                Err(None) => changed.await,
+                // Whether something has changed or the time is over, it is looked again.
+                Err(Some(wait)) => {
+                    let _ = tokio::time::timeout(wait.min(LONGEST_WAIT), changed).await;
+                }
             }
-            changed.await;
         }
     }
 
-    /// What is to be read next, if there is something in this lane.
-    pub(super) fn pick(self: &Arc<Self>, lane: Lane) -> Option<ReadBatch> {
+    /// What is to be read next in this lane; if nothing is, how long it takes until somebody who waits may have more read.
+    pub(super) fn pick_at(self: &Arc<Self>, lane: Lane, now: Instant) -> Result<ReadBatch, Option<Duration>> {
         let sizes = self.sizes;
         let mut inner = self.lock();
-        let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (lane == Lane::Long);
-        let at = inner.round_robin.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
-        let scope = inner.round_robin.remove(at)?;
+        let mut soonest: Option<Duration> = None;
+        let mut is_next = |scope: &Scope| {
+            let is_for_lane = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (lane == Lane::Long);
+            if !inner.queues.get(scope).is_some_and(is_for_lane) {
+                return false;
+            }
+            let wait = self.rate(scope).map(|rate| inner.read.of(caller(scope)).wait(rate, now));
+            let wait = wait.filter(|wait| !wait.is_zero());
+            soonest = [soonest, wait].into_iter().flatten().min();
+            wait.is_none()
+        };
+        let at = inner.round_robin.iter().position(&mut is_next).ok_or(soonest)?;
+        let scope = inner.round_robin.remove(at).ok_or(None)?;
         let tokens = if inner.round_robin.is_empty() { sizes.alone } else { sizes.shared };
+        let rate = self.rate(&scope);
+        let left = rate.map_or(usize::MAX, |rate| inner.read.of(caller(&scope)).left(rate, now));
         let era = inner.era;
-        let turns = inner.queues.get_mut(&scope)?.begin(tokens);
-        Some(ReadBatch { scope, turns, era, backlog: Arc::clone(self) })
+        let (turns, read) = inner.queues.get_mut(&scope).ok_or(None)?.begin(tokens.min(left));
+        if let Some(rate) = rate {
+            inner.read.take(caller(&scope).to_owned(), rate, read, now);
+        }
+        Ok(ReadBatch { scope, turns, era, backlog: Arc::clone(self) })
+    }
+
+    /// How many tokens of a scope's caller are read in a minute, where that is limited.
+    fn rate(&self, scope: &Scope) -> Option<Rate> {
+        Rate::new(self.of_callers.of(scope).read_tokens_per_minute)
     }
 
     fn end(&self, scope: &Scope) {
@@ -444,13 +477,10 @@ impl Inner {
     }
 }
 
-/// The caller that a scope belongs to: what stands before the first dot. Its projects and users stand behind it.
-fn caller(scope: &Scope) -> &str {
-    scope.as_str().split('.').next().unwrap_or_default()
-}
-
 /// How many turns that are read or unreadable are remembered, at about 100 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
+/// A caller's limit may be raised while its turns wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 #[path = "backlog_tests.rs"]

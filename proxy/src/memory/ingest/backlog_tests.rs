@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::super::deletion::OpenDeletion;
 use super::*;
+use crate::config::LimitsConfig;
 use crate::memory::turns_for_tests as turns;
 use crate::memory::turns_for_tests::id;
 
@@ -17,7 +18,23 @@ const SIZES: Sizes = Sizes { alone: 4000, shared: 1000 };
 const ENOUGH: Load = Load { turns: 1000, bytes: 1 << 20 };
 
 fn backlog(all: Load, each: Load) -> Arc<Backlog> {
-    Arc::new(Backlog::new(BacklogLimits { all, each }, SIZES))
+    Arc::new(Backlog::new(BacklogLimits { all, each }, SIZES, CallerLimits::new(|_| LimitsConfig::default())))
+}
+
+/// Of whose odd callers so many tokens are read in a minute.
+fn limited(read_tokens_per_minute: u32) -> Arc<Backlog> {
+    let limits = CallerLimits::new(move |caller| match caller {
+        "k-1" | "k-3" | "k-5" => LimitsConfig { read_tokens_per_minute, ..LimitsConfig::default() },
+        _ => LimitsConfig::default(),
+    });
+    Arc::new(Backlog::new(BacklogLimits { all: ENOUGH, each: ENOUGH }, SIZES, limits))
+}
+
+impl Backlog {
+    /// What is to be read next, if there is something in this lane.
+    fn pick(self: &Arc<Self>, lane: Lane) -> Option<ReadBatch> {
+        self.pick_at(lane, Instant::now()).ok()
+    }
 }
 
 fn endless() -> Arc<Backlog> {
@@ -150,6 +167,42 @@ proptest! {
         let filled = |turns: usize| tokens.iter().take(turns).sum::<u32>() as usize;
         prop_assert!(batch.turns.len() == 1 || filled(batch.turns.len()) <= most);
         prop_assert!(batch.turns.len() == tokens.len() || filled(batch.turns.len() + 1) > most);
+    }
+
+    #[test]
+    fn no_more_of_a_limited_caller_is_read_than_it_may_have_and_the_last_batch_and_nobody_else_waits_for_it(
+        turns in proptest::collection::vec((0..6_u8, 0..2_u8, 1..900_u32), 1..80),
+        pauses in proptest::collection::vec(0..20_u64, 1..120),
+        limit in 200..3000_u32,
+    ) {
+        let backlog = limited(limit);
+        for (number, (of, user, tokens)) in (0..).zip(&turns) {
+            add(&backlog, vec![turn(&of_user(*of, *user), number, *tokens)]);
+        }
+        let (begin, mut read_of) = (Instant::now(), HashMap::<Scope, u32>::new());
+        let mut now = begin;
+        for pause in pauses {
+            now += Duration::from_secs(pause);
+            let batch = match backlog.pick_at(Lane::Short, now) {
+                Ok(batch) => batch,
+                Err(None) => break,
+                Err(Some(wait)) => {
+                    let unlimited = ready(&backlog).iter().any(|scope| backlog.rate(scope).is_none());
+                    prop_assert!(!unlimited, "somebody without a limit waits");
+                    prop_assert!(backlog.pick_at(Lane::Short, now + wait).is_ok(), "who waits as told has its turn");
+                    continue;
+                }
+            };
+            let tokens: u32 = turns.iter().zip(0..).filter(|(_, number)| batch.turns.contains(&id(*number))).map(|(turn, _)| turn.2).sum();
+            read(&batch);
+            let caller = Scope::new(caller(&batch.scope)).unwrap();
+            let read = read_of.entry(caller.clone()).or_default();
+            if backlog.rate(&caller).is_some() {
+                let minutes = (now - begin).as_secs_f64() / 60.0;
+                prop_assert!(f64::from(*read) <= f64::from(limit) * (1.0 + minutes) + 1.0, "{read} in {minutes}");
+            }
+            *read += tokens;
+        }
     }
 
     #[test]
@@ -326,6 +379,35 @@ fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_roo
     assert_eq!(backlog.is_full(&scope(1)), Some(Refusal::Full));
     let (admitted, refused) = backlog.admit(vec![turn(&scope(1), 1, 2000)]);
     assert!(admitted.is_empty() && refused.is_empty(), "what is here is not refused");
+}
+
+#[test]
+fn what_is_beyond_a_callers_minute_waits_with_all_its_users_while_others_are_read_and_is_read_in_the_end() {
+    let backlog = limited(1000);
+    let (own, user, other) = (scope(1), of_user(1, 1), scope(2));
+    add(&backlog, vec![turn(&own, 0, 3000), turn(&own, 1, 10), turn(&user, 2, 10)]);
+    let now = Instant::now();
+    let pick = |now| backlog.pick_at(Lane::Short, now);
+    let first = pick(now).unwrap();
+    assert_eq!(first.turns, [id(0)], "one turn is read whole, however long it is");
+    read(&first);
+    drop(first);
+    add(&backlog, vec![turn(&other, 3, 10)]);
+    let second = pick(now).unwrap();
+    assert_eq!(second.scope, other);
+    read(&second);
+    drop(second);
+    let wait = pick(now).unwrap_err().unwrap();
+    assert!((119..=121).contains(&wait.as_secs()), "2,000 tokens too many are two minutes: {wait:?}");
+    let third = pick(now + wait).unwrap();
+    read(&third);
+    drop(third);
+    let later = now + wait + Duration::from_secs(60);
+    let fourth = pick(later).unwrap();
+    assert_eq!(fourth.turns.len(), 1);
+    read(&fourth);
+    drop(fourth);
+    assert_eq!((waiting(&backlog), pick(later).unwrap_err()), (Load::default(), None));
 }
 
 #[tokio::test]

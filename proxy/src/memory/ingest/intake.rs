@@ -14,6 +14,7 @@ use super::backlog::Backlog;
 use super::health::JournalHealth;
 use super::incoming::IncomingTurns;
 use super::masking::masked;
+use super::stored::StoredAmounts;
 use crate::error::MemoryError;
 use crate::memory::secrets::Masker;
 use crate::telemetry::metrics;
@@ -29,6 +30,7 @@ pub(super) struct Intake {
     /// `None` once nothing more is taken.
     writer: Mutex<Option<mpsc::Sender<QueuedTurns>>>,
     backlog: Arc<Backlog>,
+    stored: Arc<StoredAmounts>,
     health: Arc<JournalHealth>,
 }
 
@@ -45,6 +47,7 @@ pub(crate) struct Acknowledgement {
 pub(super) struct JournalWriter {
     accept: Accept,
     backlog: Arc<Backlog>,
+    stored: Arc<StoredAmounts>,
     health: Arc<JournalHealth>,
     stop: CancellationToken,
 }
@@ -63,7 +66,7 @@ impl Intake {
     pub(super) fn new(
         store: &Store,
         masker: &Arc<Masker>,
-        backlog: &Arc<Backlog>,
+        (backlog, stored): (&Arc<Backlog>, &Arc<StoredAmounts>),
         timeout: Duration,
         stop: &CancellationToken,
     ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
@@ -75,6 +78,7 @@ impl Intake {
             masker: Arc::clone(masker),
             writer: Mutex::new(Some(sender)),
             backlog: Arc::clone(backlog),
+            stored: Arc::clone(stored),
             health: Arc::clone(&health),
         };
         let writer = JournalWriter {
@@ -83,6 +87,7 @@ impl Intake {
                 Box::pin(async move { store.accept_said(turns, placements).await.map(|_| ()) })
             }),
             backlog: Arc::clone(backlog),
+            stored: Arc::clone(stored),
             health,
             stop: stop.clone(),
         };
@@ -108,6 +113,7 @@ impl Intake {
             masker: Arc::clone(&self.masker),
             scope,
             backlog: Arc::clone(&self.backlog),
+            stored: Arc::clone(&self.stored),
             health: Arc::clone(&self.health),
             writer,
         };
@@ -122,10 +128,11 @@ impl Intake {
 
     /// Makes sure that the store knows a scope's turns by the time that some of them are to be stored.
     pub(super) fn prepare(&self, scope: &Scope) {
-        let (store, scope) = (self.store.clone(), scope.clone());
+        let (store, stored, scope) = (self.store.clone(), Arc::clone(&self.stored), scope.clone());
         tokio::spawn(async move {
             // Should it fail, it fails again when it matters.
             let _ = store.read_or_unreadable(&scope, &[]).await;
+            let _ = stored.count(&store, &scope).await;
         });
     }
 
@@ -176,14 +183,21 @@ struct Submission {
     masker: Arc<Masker>,
     scope: Scope,
     backlog: Arc<Backlog>,
+    stored: Arc<StoredAmounts>,
     health: Arc<JournalHealth>,
     writer: mpsc::Sender<QueuedTurns>,
 }
 
 impl Submission {
     /// Leaves out what has been read. A scope that is looked up for the first time does not keep others waiting.
-    async fn run(self, incoming: IncomingTurns, bytes: usize, done: oneshot::Sender<()>) {
-        let unread = self.unread(incoming.turns).await;
+    async fn run(self, mut incoming: IncomingTurns, bytes: usize, done: oneshot::Sender<()>) {
+        let mut unread = self.unread(incoming.turns).await;
+        if let Err(error) = self.stored.count(&self.store, &self.scope).await {
+            self.health.report(&error);
+        }
+        if !self.stored.take(&self.scope, &mut unread) {
+            incoming.placement = None;
+        }
         let left = bytes_of(&unread);
         self.health.leave(bytes - left);
         let mut pieces = pieces(unread);
@@ -229,6 +243,7 @@ impl Submission {
             }
         };
         if !sent {
+            self.stored.forget(&self.scope);
             self.health.leave(bytes);
         }
     }
@@ -251,7 +266,9 @@ impl JournalWriter {
     }
 
     async fn write(&self, batch: WriteBatch) {
+        self.stored.subtract(&batch.turns);
         let (turns, refused) = self.backlog.admit(batch.turns);
+        self.stored.add(&turns);
         for (refusal, count) in refused {
             metrics::backlog_refused(refusal.label(), count);
             self.health.report(&refusal.into());
@@ -291,6 +308,7 @@ impl JournalWriter {
             // The pause is cut short by a stop, which leaves one more attempt.
             let _ = tokio::time::timeout(self.health.pause, self.stop.cancelled()).await;
         }
+        self.stored.subtract(&turns);
         self.backlog.forget(&ids);
     }
 }

@@ -9,8 +9,9 @@ use mainpoint_store::{ConversationId, SaidTurn};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
 use crate::memory::ingest::backlog::{BacklogLimits, Sizes};
+use crate::memory::ingest::caller_limits::CallerLimits;
 use crate::memory::turns_for_tests as turns;
 
 /// A journal that fails as long as it is told to, and that takes each batch only with a permit.
@@ -64,7 +65,8 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let mut settings = Config::defaults().store;
     (settings.backlog_turns, settings.backlog_share) = (most, 1.0);
     let sizes = Sizes { alone: 100, shared: 10 };
-    let backlog = Arc::new(Backlog::new(BacklogLimits::new(&settings), sizes));
+    let limits = CallerLimits::new(|_| LimitsConfig::default());
+    let backlog = Arc::new(Backlog::new(BacklogLimits::new(&settings), sizes, limits.clone()));
     let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS));
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);
@@ -76,6 +78,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
             Box::pin(async move { journal.accept(turns.len()).await })
         }),
         backlog: Arc::clone(&backlog),
+        stored: Arc::new(StoredAmounts::new(limits)),
         health: Arc::clone(&health),
         stop: CancellationToken::new(),
     };

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod blobs;
+mod caller_limits;
 mod deletion;
 mod health;
 mod importer;
@@ -13,11 +14,13 @@ mod points;
 mod queue;
 mod restore;
 mod resume;
+mod stored;
 mod traffic;
 mod turn_reader;
 mod unreadable;
 mod worker;
 
+pub(crate) use caller_limits::CallerLimits;
 pub(crate) use importer::{Imported, Importer};
 pub(crate) use incoming::IncomingTurns;
 pub(crate) use intake::Acknowledgement;

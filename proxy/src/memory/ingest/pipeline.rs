@@ -12,11 +12,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, BacklogLimits, Sizes};
+use super::caller_limits::CallerLimits;
 use super::deletion::OpenDeletion;
 use super::incoming::IncomingTurns;
 use super::intake::{Acknowledgement, Intake};
 use super::restore::{self, MovedTurns, Restored};
 use super::resume;
+use super::stored::StoredAmounts;
 use super::traffic::Traffic;
 use super::turn_reader::TurnReader;
 use super::worker::{LANES, ReadWorker};
@@ -29,6 +31,7 @@ use crate::memory::small_talk::SmallTalk;
 pub(crate) struct IngestPipeline {
     intake: Intake,
     backlog: Arc<Backlog>,
+    stored: Arc<StoredAmounts>,
     traffic: Arc<Traffic>,
     engine: Engine,
     store: Store,
@@ -47,12 +50,19 @@ struct Workers {
 
 impl IngestPipeline {
     /// Starts the workers, and lists what an earlier process accepted and never read. What comes is stored as `masker` leaves it.
-    pub(crate) fn start(engine: Engine, store: Store, masker: &Arc<Masker>, config: &Config) -> Self {
+    pub(crate) fn start(
+        engine: Engine,
+        store: Store,
+        masker: &Arc<Masker>,
+        config: &Config,
+        limits: CallerLimits,
+    ) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
-        let backlog = Arc::new(Backlog::new(BacklogLimits::new(&config.store), sizes));
+        let backlog = Arc::new(Backlog::new(BacklogLimits::new(&config.store), sizes, limits.clone()));
+        let stored = Arc::new(StoredAmounts::new(limits));
         backlog.set_unlisted(store.status().unread_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);
+        let (intake, queue, writer) = Intake::new(&store, masker, (&backlog, &stored), config.memory.deadline, &stop);
         let (small_talk, is_warm) = (Arc::new(OnceCell::new()), Arc::new(AtomicBool::new(false)));
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
@@ -68,6 +78,7 @@ impl IngestPipeline {
             intake,
             masker: Arc::clone(masker),
             backlog,
+            stored,
             traffic,
             engine,
             store,
@@ -107,8 +118,9 @@ impl IngestPipeline {
     /// journal cannot be written or is too slow.
     pub(crate) fn refuses(&self, turns: &[Turn]) -> Option<&'static str> {
         let scope = &turns.first()?.scope;
-        let full = self.backlog.is_full(scope).map(|refusal| MemoryError::from(refusal).label());
-        full.or_else(|| self.intake.refuses(turns))
+        let stored = (!self.stored.has_room_for(turns)).then(|| MemoryError::StoredLimit.label());
+        let full = || self.backlog.is_full(scope).map(|refusal| MemoryError::from(refusal).label());
+        stored.or_else(full).or_else(|| self.intake.refuses(turns))
     }
 
     /// Takes turns of one scope in, but for those that the journal is known to have. Never waits; what it returns ends when it
@@ -123,7 +135,7 @@ impl IngestPipeline {
     /// # Errors
     /// When there is no room for them to wait in, or the store fails.
     pub(crate) async fn restore(&self, scope: &Scope, moved: MovedTurns) -> Result<Restored, MemoryError> {
-        restore::restore(&self.store, &self.backlog, &self.masker, scope, moved).await
+        restore::restore(&self.store, (&*self.backlog, &*self.stored), &self.masker, scope, moved).await
     }
 
     /// Has turns deleted from the store and forgets them, so that they are taken in anew when they are said again, also while it is done.
@@ -136,10 +148,11 @@ impl IngestPipeline {
         scope: &Scope,
         deletion: impl Future<Output = Result<Vec<TurnId>, StoreError>> + Send + 'static,
     ) -> Result<usize, MemoryError> {
-        let store = self.store.clone();
+        let (store, stored) = (self.store.clone(), Arc::clone(&self.stored));
         let open = OpenDeletion::begin(&self.backlog, scope);
         let deleting = tokio::spawn(async move {
             let deleted = deletion.await;
+            stored.forget(open.scope());
             let gone = match &deleted {
                 Ok(deleted) => Some(deleted.clone()),
                 Err(_) => not_there(&store, open.scope(), open.journalled_before()).await,

@@ -146,8 +146,8 @@ impl Queue {
         Some(known.bytes)
     }
 
-    /// Takes the oldest turns, one at least and up to so many tokens.
-    pub(super) fn begin(&mut self, tokens: usize) -> Vec<TurnId> {
+    /// Takes the oldest turns, one at least and up to so many tokens; says how many tokens they have.
+    pub(super) fn begin(&mut self, tokens: usize) -> (Vec<TurnId>, usize) {
         let (mut batch, mut filled) = (Vec::new(), 0);
         while let Some(place) = self.waiting.first().copied() {
             let (_, _, id) = place;
@@ -163,7 +163,7 @@ impl Queue {
             batch.push(id);
         }
         self.being_read = Some(batch.clone());
-        batch
+        (batch, filled)
     }
 
     /// Nothing is being read any more; what still is here waits again.

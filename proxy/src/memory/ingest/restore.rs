@@ -7,6 +7,7 @@ use mainpoint_store::{PlacedTurn, Scope, Store, Turn, TurnId};
 
 use super::backlog::Backlog;
 use super::masking::masked;
+use super::stored::StoredAmounts;
 use crate::error::MemoryError;
 use crate::memory::secrets::Masker;
 
@@ -39,10 +40,10 @@ impl Restored {
 /// Takes all of them in, or none.
 ///
 /// # Errors
-/// When there is no room for them to wait in, or the store fails.
+/// When there is no room for them to wait in, their caller may store no more, or the store fails.
 pub(super) async fn restore(
     store: &Store,
-    backlog: &Backlog,
+    (backlog, stored): (&Backlog, &StoredAmounts),
     masker: &Arc<Masker>,
     scope: &Scope,
     moved: MovedTurns,
@@ -56,14 +57,21 @@ pub(super) async fn restore(
     let read = store.read_or_unreadable(scope, &ids).await?;
     backlog.mark_read_or_unreadable(scope, &read.iter().copied().collect::<Vec<_>>(), era);
     turns.retain(|turn| !read.contains(&turn.id));
-    let (admitted, refused) = backlog.admit(masked(masker, turns).await?);
+    let turns = masked(masker, turns).await?;
+    stored.count(store, scope).await?;
+    if !stored.has_room_for(&turns) {
+        return Err(MemoryError::StoredLimit);
+    }
+    let (admitted, refused) = backlog.admit(turns);
     let ids: Vec<(Scope, TurnId)> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
     if let Some((refusal, _)) = refused.first() {
         backlog.forget(&ids);
         return Err((*refusal).into());
     }
+    stored.add(&admitted);
     if let Err(error) = store.restore(admitted, placed).await {
         backlog.forget(&ids);
+        stored.forget(scope);
         return Err(error.into());
     }
     backlog.enqueue(&ids);
