@@ -4,21 +4,23 @@
 
 mod another_reader;
 mod embedded_budget;
+mod inheritance;
 mod late_memory;
+mod leaving;
 mod own_address;
+mod succession;
 mod token_factors;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, Projection, vectors_sha256};
 use mainpoint_store::{Examination, Store, StoreConfig, StoreError};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use inheritance::Inheritance;
 pub use own_address::check_upstream;
 
 use crate::config::{Config, Mode};
@@ -36,7 +38,7 @@ use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;
 use crate::reason::Reason;
-use crate::server::{LatePlanner, Receipts, Shared};
+use crate::server::{LatePlanner, Receipts, Shared, Socket};
 use crate::telemetry::metrics::Labels;
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -44,11 +46,13 @@ use crate::upstream::embedded::Embedded;
 use crate::upstream::remote::Remote;
 use crate::{models, server};
 
-/// Runs the proxy until SIGTERM or SIGINT, then lets running requests finish.
+/// Runs the proxy until SIGTERM or SIGINT, or until another process has taken over, then lets running requests finish.
 ///
 /// # Errors
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
 pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError> {
+    let mut inheritance = Inheritance::find()?;
+    let upgrades = leaving::upgrades()?;
     logs::start(&config.log)?;
     for key in &config.ignored {
         tracing::warn!("{key}");
@@ -59,9 +63,10 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
     })
     .map_err(|error| StartError::Process { operation: "set up metrics", source: io::Error::other(error) })?;
     let identities = Identities::open(&config)?;
-    let connections = server::files::provide(config.server.max_connections);
+    let tls = server::tls::acceptor(&config.server)?;
+    let most_connections = server::files::provide(config.server.max_connections);
     // Bound first: a port in use is found out before models load, and clients that connect early wait.
-    let listener = server::bind(config.server.listen).await?;
+    let listener = inheritance.listen(&mut config).await?;
     let address =
         listener.local_addr().map_err(|source| StartError::Listen { address: config.server.listen, source })?;
 
@@ -77,6 +82,9 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         embedded_budget::fit(&mut config.memory, longest);
     }
     let planner = match (&engine, config.memory.mode) {
+        (Some(engine), Mode::On | Mode::Shadow) if inheritance.has_predecessor() => {
+            late_memory::take_over(&config, engine).await?
+        }
         (Some(engine), Mode::On | Mode::Shadow) => late_memory::open(&config, engine).await?,
         _ => LatePlanner::default(),
     };
@@ -87,7 +95,7 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
             .map_err(|error| StartError::Process { operation: "load a tokenizer", source: io::Error::other(error) })?;
     }
     let timeout = Duration::from_secs(config.server.drain_seconds);
-    let base_path = config.server.base_path.clone();
+    let url = format!("{}://{address}{}", config.server.scheme(), config.server.base_path);
     let (receipts, own_headers) = (Receipts::new(config.server.receipts), OwnHeaders::new(&config));
     let shared = Arc::new(Shared {
         config,
@@ -104,9 +112,10 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
     let opening = late_memory::open_later(&shared, reader);
 
     // Before this point a signal ends the process at once, which is safe.
-    let stop = stop_signal(timeout)?;
-    announce(address, &base_path);
-    let ending = server::serve(listener, connections, &shared, stop).await;
+    let stop = leaving::leaving(&listener, upgrades, timeout)?;
+    announce(&url);
+    inheritance.serving();
+    let ending = server::serve(Socket { listener, tls, most_connections }, &shared, stop).await;
     upkeep.abort();
     if let Some(opening) = opening {
         opening.abort();
@@ -367,43 +376,13 @@ fn shown(url: &url::Url) -> String {
 }
 
 /// Once on stdout, for programs that read the port, and once in the log.
-fn announce(address: SocketAddr, base_path: &str) {
-    let line = format!("mainpoint listening on http://{address}{base_path}");
+fn announce(url: &str) {
+    let line = format!("mainpoint listening on {url}");
     tracing::info!("{line}");
     let mut out = io::stdout().lock();
     // Whoever started us may have closed our output; that is no reason to stop.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
-
-/// Ready when SIGTERM or SIGINT comes; from then on requests may take `timeout`. A second one ends the process at once.
-fn stop_signal(timeout: Duration) -> Result<impl Future<Output = Ending>, StartError> {
-    let failed = |source| StartError::Process { operation: "listen for signals", source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        let ending = Ending::begin(timeout);
-        tracing::info!("stopping; a second signal stops at once");
-        if let Err(error) = ending.enforce() {
-            tracing::warn!(error = %error, "how long stopping takes cannot be limited");
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::warn!("stopped at once");
-            std::process::exit(INTERRUPTED);
-        });
-        ending
-    })
-}
-
-/// The customary exit code of a process that a signal ended.
-const INTERRUPTED: i32 = 130;
 
 async fn keep_up(recorder: metrics_exporter_prometheus::PrometheusHandle) {
     loop {

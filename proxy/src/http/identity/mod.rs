@@ -7,7 +7,6 @@ mod claims;
 mod gateway;
 mod key_set;
 mod proxy_keys;
-mod reloaded;
 mod signatures;
 mod token;
 
