@@ -47,7 +47,9 @@ impl Drop for Starting {
 /// Starts the program as this process was started, and gives the number of its process when it serves.
 async fn succeed(listener: &OwnedFd) -> io::Result<u32> {
     if own_number() == "1" {
-        return Err(io::Error::other("the first process of a container is the last one, too: start the new version beside it"));
+        return Err(io::Error::other(
+            "the first process of a container is the last one, too: start the new version beside it",
+        ));
     }
     let (near, far) = UnixStream::pair()?;
     let mut child = Starting(Some(start(listener, far)?));
