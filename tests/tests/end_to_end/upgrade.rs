@@ -14,7 +14,7 @@ use mainpoint_tests::{
     Answer, Conversation, Gate, Reply, ScriptedUpstream, StartedProxy, binary, sse, wait_until, wire, within,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixDatagram};
 use tokio::task::JoinHandle;
 
 const CODE: &str = "7391-K";
@@ -170,14 +170,25 @@ async fn the_socket_of_a_service_manager_is_listened_on_and_goes_over_in_an_upgr
         let address = address.clone();
         async move { ask_for_health(&address).await }
     });
-    let builder = StartedProxy::before(&upstream).listen("127.0.0.1:1").socket(socket);
-    let mut proxy = builder.start().await;
+    let home = Home::new();
+    let told = home.path().join("manager");
+    let manager = UnixDatagram::bind(&told).expect("a socket");
+    let builder = StartedProxy::before(&upstream).home(&home).listen("127.0.0.1:1").socket(socket);
+    let mut proxy = builder.environment("NOTIFY_SOCKET", told.to_str().expect("UTF-8")).start().await;
     assert_eq!(proxy.authority(), address);
     within("the early client is served", PATIENCE, early).await.expect("it is");
+    assert_eq!(next_word(&manager).await, "READY=1");
     proxy.upgrade(1).await;
-    proxy.succeeded().await;
+    let successor = proxy.succeeded().await;
+    assert_eq!(next_word(&manager).await, format!("MAINPID={successor}"));
     proxy.ready().await;
     assert_eq!(proxy.get("/healthz").await.text(), "ok");
+}
+
+async fn next_word(manager: &UnixDatagram) -> String {
+    let mut word = [0; 64];
+    let length = within("the service manager is told", PATIENCE, manager.recv(&mut word)).await.expect("a word");
+    String::from_utf8_lossy(&word[..length]).into_owned()
 }
 
 #[test]
