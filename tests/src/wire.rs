@@ -22,7 +22,6 @@ pub fn client() -> reqwest::Client {
 }
 
 /// What [`client`] is built by.
-#[must_use]
 pub fn builder() -> reqwest::ClientBuilder {
     // Other crates of the workspace may switch on the decoders of this one.
     let builder = reqwest::Client::builder().no_gzip().no_brotli().no_zstd().no_deflate();

@@ -9,6 +9,7 @@ use super::{Name, bearer, signatures};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::credentials::{CallerHeaders, in_query, only_line};
+use crate::http::reloaded::{self, Reloaded};
 
 /// Where tokens come, why they are believed, and what of them counts.
 #[derive(Debug)]
