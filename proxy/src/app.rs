@@ -5,21 +5,23 @@
 mod another_reader;
 mod caller_limits;
 mod embedded_budget;
+mod inheritance;
 mod late_memory;
+mod leaving;
 mod own_address;
+mod succession;
 mod token_factors;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, Projection, vectors_sha256};
 use mainpoint_store::{Examination, Store, StoreConfig, StoreError};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use inheritance::Inheritance;
 pub use own_address::check_upstream;
 
 use crate::config::{Config, Mode};
@@ -37,7 +39,7 @@ use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;
 use crate::reason::Reason;
-use crate::server::{LatePlanner, Receipts, RequestLimits, Shared};
+use crate::server::{LatePlanner, Receipts, RequestLimits, Shared, Socket};
 use crate::telemetry::metrics::Labels;
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -45,11 +47,13 @@ use crate::upstream::embedded::Embedded;
 use crate::upstream::remote::Remote;
 use crate::{models, server};
 
-/// Runs the proxy until SIGTERM or SIGINT, then lets running requests finish.
+/// Runs the proxy until SIGTERM or SIGINT, or until another process has taken over, then lets running requests finish.
 ///
 /// # Errors
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
 pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError> {
+    let mut inheritance = Inheritance::find()?;
+    let upgrades = leaving::upgrades()?;
     logs::start(&config.log)?;
     for key in &config.ignored {
         tracing::warn!("{key}");
@@ -60,9 +64,10 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
     })
     .map_err(|error| StartError::Process { operation: "set up metrics", source: io::Error::other(error) })?;
     let identities = Arc::new(Identities::open(&config)?);
-    let connections = server::files::provide(config.server.max_connections);
+    let tls = server::tls::acceptor(&config.server)?;
+    let most_connections = server::files::provide(config.server.max_connections);
     // Bound first: a port in use is found out before models load, and clients that connect early wait.
-    let listener = server::bind(config.server.listen).await?;
+    let listener = inheritance.listen(&mut config).await?;
     let address =
         listener.local_addr().map_err(|source| StartError::Listen { address: config.server.listen, source })?;
 
@@ -78,6 +83,9 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         embedded_budget::fit(&mut config.memory, longest);
     }
     let planner = match (&engine, config.memory.mode) {
+        (Some(engine), Mode::On | Mode::Shadow) if inheritance.has_predecessor() => {
+            late_memory::take_over(&config, engine, &identities).await?
+        }
         (Some(engine), Mode::On | Mode::Shadow) => late_memory::open(&config, engine, &identities).await?,
         _ => LatePlanner::default(),
     };
@@ -88,7 +96,7 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
             .map_err(|error| StartError::Process { operation: "load a tokenizer", source: io::Error::other(error) })?;
     }
     let timeout = Duration::from_secs(config.server.drain_seconds);
-    let base_path = config.server.base_path.clone();
+    let url = format!("{}://{address}{}", config.server.scheme(), config.server.base_path);
     let (receipts, own_headers) = (Receipts::new(config.server.receipts), OwnHeaders::new(&config));
     let request_limits = RequestLimits::new(&config);
     let shared = Arc::new(Shared {
@@ -107,9 +115,10 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
     let opening = late_memory::open_later(&shared, reader);
 
     // Before this point a signal ends the process at once, which is safe.
-    let stop = stop_signal(timeout)?;
-    announce(address, &base_path);
-    let ending = server::serve(listener, connections, &shared, stop).await;
+    let stop = leaving::leaving(&listener, upgrades, timeout)?;
+    announce(&url);
+    inheritance.serving();
+    let ending = server::serve(Socket { listener, tls, most_connections }, &shared, stop).await;
     upkeep.abort();
     if let Some(opening) = opening {
         opening.abort();
@@ -371,43 +380,13 @@ fn shown(url: &url::Url) -> String {
 }
 
 /// Once on stdout, for programs that read the port, and once in the log.
-fn announce(address: SocketAddr, base_path: &str) {
-    let line = format!("mainpoint listening on http://{address}{base_path}");
+fn announce(url: &str) {
+    let line = format!("mainpoint listening on {url}");
     tracing::info!("{line}");
     let mut out = io::stdout().lock();
     // Whoever started us may have closed our output; that is no reason to stop.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
-
-/// Ready when SIGTERM or SIGINT comes; from then on requests may take `timeout`. A second one ends the process at once.
-fn stop_signal(timeout: Duration) -> Result<impl Future<Output = Ending>, StartError> {
-    let failed = |source| StartError::Process { operation: "listen for signals", source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        let ending = Ending::begin(timeout);
-        tracing::info!("stopping; a second signal stops at once");
-        if let Err(error) = ending.enforce() {
-            tracing::warn!(error = %error, "how long stopping takes cannot be limited");
-        }
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            tracing::warn!("stopped at once");
-            std::process::exit(INTERRUPTED);
-        });
-        ending
-    })
-}
-
-/// The customary exit code of a process that a signal ended.
-const INTERRUPTED: i32 = 130;
 
 async fn keep_up(recorder: metrics_exporter_prometheus::PrometheusHandle) {
     loop {

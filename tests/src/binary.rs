@@ -1,7 +1,8 @@
 //! The built `mainpoint` binary: where it is, and running it to its end.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -68,7 +69,15 @@ pub(crate) fn command_with_files(most: usize) -> Command {
     detached(command)
 }
 
-fn detached(mut command: Command) -> Command {
+/// A command that starts the binary, under any path, with a socket as a service manager passes it on.
+pub(crate) fn command_with_socket(program: &Path, socket: OwnedFd) -> Command {
+    let mut command = detached(Command::new("sh"));
+    let script = "LISTEN_PID=$$ LISTEN_FDS=1 && export LISTEN_PID LISTEN_FDS && exec \"$0\" \"$@\" 3<&0 </dev/null";
+    command.args(["-c", script]).arg(program).stdin(Stdio::from(socket));
+    command
+}
+
+pub(crate) fn detached(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -91,6 +100,21 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Finished {
 #[must_use]
 pub fn finish(mut command: Command, input: &[u8]) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end(command, input)
+}
+
+/// Runs the binary with these arguments to its end, with a socket as a service manager passes it on.
+///
+/// # Panics
+/// When it cannot be started or does not end in time.
+#[must_use]
+pub fn run_with_socket(socket: OwnedFd, arguments: &[&str]) -> Finished {
+    let mut command = command_with_socket(&path(), socket);
+    command.args(arguments);
+    end(command, &[])
+}
+
+fn end(mut command: Command, input: &[u8]) -> Finished {
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     if let Some(mut stdin) = child.stdin.take() {
@@ -116,8 +140,15 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
 }
 
 /// Asks a process to end in good order.
-pub(crate) fn terminate(child: &Child) {
-    let _ = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &child.id().to_string()]).status();
+pub(crate) fn terminate(process: u32) {
+    signal(process, "TERM");
+}
+
+/// Sends a signal to a process; whether there is one.
+pub fn signal(process: u32, name: &str) -> bool {
+    let mut command = Command::new("sh");
+    command.args(["-c", "kill -\"$1\" \"$0\" 2>/dev/null", &process.to_string(), name]);
+    command.status().is_ok_and(|status| status.success())
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {

@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod binary;
 pub mod calls;
+pub mod certificates;
 pub mod checkout;
 pub mod compression;
 pub mod conversation;

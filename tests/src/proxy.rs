@@ -9,13 +9,13 @@ mod requests;
 
 use std::process::Child;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use builder::ProxyBuilder;
 pub use home::Home;
 use output::Output;
 
-use crate::{ScriptedUpstream, binary, models};
+use crate::{ScriptedUpstream, binary, models, wait_until};
 
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(60);
@@ -68,8 +68,14 @@ impl StartedProxy {
     /// When the base URL has none.
     #[must_use]
     pub fn authority(&self) -> &str {
-        let rest = self.base_url.strip_prefix("http://").expect("a http URL");
-        rest.split('/').next().expect("a host")
+        self.origin().split('/').next_back().expect("a host")
+    }
+
+    /// The URL up to host and port.
+    fn origin(&self) -> &str {
+        let begin = self.base_url.find("://").expect("a URL") + 3;
+        let end = self.base_url[begin..].find('/').map_or(self.base_url.len(), |length| begin + length);
+        &self.base_url[..end]
     }
 
     /// The folder of configuration and data.
@@ -94,6 +100,38 @@ impl StartedProxy {
     #[must_use]
     pub fn client(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    /// Asks the process to start its program anew, and waits until `count` of them have served.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn upgrade(&self, count: usize) {
+        assert!(binary::signal(self.process_id(), "USR2"), "the process is there");
+        wait_until("the new process serves", STOP, || async { self.successors().len() >= count }).await;
+    }
+
+    /// Waits until the process has ended because another one serves, and gives that one's number.
+    ///
+    /// # Panics
+    /// When it does not end, or not with status 0.
+    pub async fn succeeded(&mut self) -> u32 {
+        let end = Instant::now() + STOP;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the state of the process") {
+                assert!(status.success(), "{status}; it said:\n{}", self.output.last_lines());
+                return *self.successors().last().expect("another process");
+            }
+            assert!(Instant::now() < end, "the process before an upgrade does not end:\n{}", self.output.last_lines());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The processes that took over, one from the other, as the log names them.
+    fn successors(&self) -> Vec<u32> {
+        let said = self.output();
+        let lines = said.lines().filter(|line| line.contains("another process serves from now on"));
+        lines.filter_map(|line| line.rsplit_once("process=")?.1.trim().parse().ok()).collect()
     }
 
     /// Ends the process at once, as a crash would.
@@ -127,7 +165,7 @@ impl StartedProxy {
     /// # Panics
     /// When it does not end in time, or not with status 0.
     pub async fn last_words(mut self) -> String {
-        binary::terminate(&self.child);
+        binary::terminate(self.child.id());
         let stopped =
             tokio::task::spawn_blocking(move || (binary::wait(&mut self.child, STOP), self.output.last_lines()));
         let (code, said) = stopped.await.expect("a thread");
@@ -138,8 +176,9 @@ impl StartedProxy {
 
 impl Drop for StartedProxy {
     fn drop(&mut self) {
+        self.successors().into_iter().for_each(binary::terminate);
         if let Ok(None) = self.child.try_wait() {
-            binary::terminate(&self.child);
+            binary::terminate(self.child.id());
             let _ = binary::wait(&mut self.child, STOP);
         }
         if std::thread::panicking() {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -25,7 +25,7 @@ pub struct EchoUpstream {
 
 /// A client's connection, written and read byte by byte.
 #[derive(Debug)]
-pub struct Line(TcpStream);
+pub struct Line<S = TcpStream>(S);
 
 impl EchoUpstream {
     /// Starts to listen on a free port of the loopback interface.
@@ -69,7 +69,16 @@ impl Line {
     /// # Panics
     /// When there is none in time.
     pub async fn open(authority: &str, head: &str) -> (Self, String) {
-        let mut stream = TcpStream::connect(authority).await.expect("a connection");
+        Self::over(TcpStream::connect(authority).await.expect("a connection"), head).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    /// Sends `head` over `stream` and reads the head of the answer.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    pub async fn over(mut stream: S, head: &str) -> (Self, String) {
         stream.write_all(head.as_bytes()).await.expect("the request is sent");
         let answer = within("the answer's head comes", PATIENCE, head_of(&mut stream)).await;
         (Self(stream), answer.expect("an answer"))
@@ -143,7 +152,7 @@ async fn serve(mut stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) {
 }
 
 /// Reads up to the empty line; `None` when the connection ends before.
-async fn head_of(stream: &mut TcpStream) -> Option<String> {
+async fn head_of(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);

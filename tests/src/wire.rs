@@ -18,10 +18,14 @@ const REQUEST: Duration = Duration::from_secs(120);
 /// When it cannot be made.
 #[must_use]
 pub fn client() -> reqwest::Client {
+    builder().build().expect("a client")
+}
+
+/// What [`client`] is built by.
+pub fn builder() -> reqwest::ClientBuilder {
     // Other crates of the workspace may switch on the decoders of this one.
     let builder = reqwest::Client::builder().no_gzip().no_brotli().no_zstd().no_deflate();
-    let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(REQUEST);
-    builder.build().expect("a client")
+    builder.no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(REQUEST)
 }
 
 /// The same, speaking HTTP/2 from the first byte.

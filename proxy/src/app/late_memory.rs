@@ -1,12 +1,14 @@
-//! A memory whose store cannot be opened at the start for want of space: the proxy serves without it, and opens it later.
+//! A memory whose store cannot be opened at the start, for want of space or because the process before this one still has it: the
+//! proxy serves without it, and opens it later.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::Engine;
+use mainpoint_store::Store;
 use tokio::task::JoinHandle;
 
-use super::remember;
+use super::{another_reader, remember, settings_for};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::identity::Identities;
@@ -35,6 +37,25 @@ pub(super) async fn open(
     }
 }
 
+/// The same where another process is still ending: while that has the store, the memory comes later.
+///
+/// # Errors
+/// Whatever else keeps it from being opened, as far as that can be seen while the other one has it.
+pub(super) async fn take_over(
+    config: &Config,
+    engine: &Engine,
+    identities: &Arc<Identities>,
+) -> Result<LatePlanner, StartError> {
+    match Store::examine(&settings_for(config, engine)).await {
+        Ok(Some(found)) if found.is_in_use => {
+            tracing::info!("the process before this one has the store; until it has ended requests pass as they are");
+            Ok(LatePlanner::later("the process before this one still has the store".to_owned()))
+        }
+        Ok(_) => open(config, engine, identities).await,
+        Err(source) => Err(another_reader::refusal(config, source).await),
+    }
+}
+
 /// Opens what could not be opened at the start, as soon as it can be; `None` where there is nothing to open.
 pub(super) fn open_later(shared: &Arc<Shared>, engine: Option<Engine>) -> Option<JoinHandle<()>> {
     shared.planner.trouble()?;
@@ -43,7 +64,10 @@ pub(super) fn open_later(shared: &Arc<Shared>, engine: Option<Engine>) -> Option
 
 async fn keep_trying(shared: Arc<Shared>, engine: Engine) {
     loop {
-        tokio::time::sleep(PAUSE).await;
+        // Looked at again only when nobody writes to it any more.
+        while Store::is_in_use(&shared.config.store.directory).await.unwrap_or(false) {
+            tokio::time::sleep(SHORT_PAUSE).await;
+        }
         match remember(&shared.config, &engine, &shared.identities).await {
             Ok(planner) => {
                 shared.planner.come(planner);
@@ -56,8 +80,11 @@ async fn keep_trying(shared: Arc<Shared>, engine: Engine) {
                 }
             }
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
+/// A store that another process has let go is found out this soon.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// Space that is back is found out this soon.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -15,6 +15,7 @@ use crate::error::StartError;
 use crate::exit::one_line;
 use crate::http::identity::Identities;
 use crate::models::{self, ModelPaths, ModelUse};
+use crate::server;
 
 /// Looks at everything that a start with this configuration needs, and shows a line for each part: on standard output if a start
 /// would succeed, else on standard error.
@@ -26,6 +27,9 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<(), CliE
     let place = file.map_or_else(|| "the defaults, without a file".to_owned(), |file| file.display().to_string());
     let notes = config.ignored.iter().map(|key| format!("; {key}"));
     report.add("configuration", Ok(std::iter::once(place).chain(notes).collect()));
+    if config.server.tls_certificate.is_some() {
+        report.add("tls", tls(config));
+    }
     if config.identity.from != IdentityFrom::Credentials {
         report.add("identity", identity(config));
     }
@@ -48,6 +52,13 @@ async fn check_parts(config: &Config, report: &mut Report) {
     if config.memory.mode != Mode::Off {
         report.add("store.directory", store(config, seen).await);
     }
+}
+
+/// Reads the certificate and its key, as a start does.
+fn tls(config: &Config) -> Result<String, CliError> {
+    server::tls::acceptor(&config.server)?;
+    let certificate = config.server.tls_certificate.iter().map(|path| path.display().to_string()).collect::<String>();
+    Ok(format!("clients are shown the certificate in {certificate}"))
 }
 
 /// Reads the keys that callers are told by, as a start does.

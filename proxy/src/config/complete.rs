@@ -32,9 +32,13 @@ pub(super) fn complete(
     if environment.secrets == Secrets::Unread {
         (config.upstream.api_key, config.server.admin_token, config.identity.secret) = (None, None, None);
     }
-    for (key, file) in
-        [("identity.jwks_file", &mut config.identity.jwks_file), ("identity.keys_file", &mut config.identity.keys_file)]
-    {
+    check_tls(&config.server, document)?;
+    for (key, file) in [
+        ("identity.jwks_file", &mut config.identity.jwks_file),
+        ("identity.keys_file", &mut config.identity.keys_file),
+        (TLS_CERTIFICATE, &mut config.server.tls_certificate),
+        (TLS_KEY, &mut config.server.tls_key),
+    ] {
         if let Some(file) = file {
             expand(key, file, document, environment)?;
         }
@@ -100,6 +104,20 @@ fn check_operator(server: &ServerConfig, document: &Document<'_>) -> Result<(), 
         there: name the environment variable that holds one in server.admin_token_env";
     Err(document.refuse("server.listen", format!("\"{}\"", server.listen), allowed.to_owned()))
 }
+
+/// A certificate is of no use without its key, nor a key without its certificate.
+fn check_tls(server: &ServerConfig, document: &Document<'_>) -> Result<(), ConfigError> {
+    let (key, other) = match (&server.tls_certificate, &server.tls_key) {
+        (Some(_), None) => (TLS_CERTIFICATE, TLS_KEY),
+        (None, Some(_)) => (TLS_KEY, TLS_CERTIFICATE),
+        _ => return Ok(()),
+    };
+    let allowed = format!("a file in PEM together with {other}, which is not set: set both or neither");
+    Err(document.refuse(key, document.written(key), allowed))
+}
+
+const TLS_CERTIFICATE: &str = "server.tls_certificate";
+const TLS_KEY: &str = "server.tls_key";
 
 fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), ConfigError> {
     let (memories, prompt) = ("memory.memory_tokens", "memory.budget_tokens");

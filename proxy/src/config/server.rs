@@ -1,6 +1,7 @@
 //! The sections `[server]`, `[upstream]` and `[log]`: their keys, defaults and what is allowed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -16,6 +17,11 @@ section! {
         /// Address and port; port 0 lets the system choose.
         #[serde(deserialize_with = "address")]
         listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787),
+        /// File of the certificate that clients are shown, and of those that lead to its issuer, in PEM; `None` where the socket speaks
+        /// HTTP without TLS.
+        tls_certificate: Option<PathBuf> = None,
+        /// File of the certificate's private key, in PEM.
+        tls_key: Option<PathBuf> = None,
         /// Path prefix of the OpenAI surface: starts with `/`, does not end with one.
         #[serde(deserialize_with = "base_path")]
         base_path: String = "/v1".to_owned(),
@@ -62,6 +68,12 @@ impl ServerConfig {
     /// Whether the operator has listed the origin that a browser names.
     pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
         self.allowed_origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+    }
+
+    /// What the socket speaks, as it begins a URL.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_certificate.is_some() { "https" } else { "http" }
     }
 }
 

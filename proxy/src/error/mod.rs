@@ -18,6 +18,9 @@ pub enum ProxyError {
     /// What came is no HTTP request.
     #[error("The request could not be read: it is not valid HTTP.")]
     Malformed,
+    /// A request came without TLS to a socket that speaks TLS.
+    #[error("This port speaks TLS: the URL must begin with https://.")]
+    LacksTls,
     /// The request's URL is longer than can be taken.
     #[error("The request's URL is too long.")]
     UrlTooLong,
@@ -285,6 +288,7 @@ impl ProxyError {
     pub fn refusal(&self) -> Refusal {
         let (status, kind, code) = match self {
             Self::Malformed => (StatusCode::BAD_REQUEST, "invalid_request_error", "malformed_request"),
+            Self::LacksTls => (StatusCode::BAD_REQUEST, "invalid_request_error", "tls_required"),
             Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "invalid_request_error", "url_too_long"),
             Self::HeadTooLarge => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "invalid_request_error", "headers_too_large")
@@ -378,9 +382,10 @@ pub enum MemoryError {
         /// `reader`, `questions` or `store`.
         part: &'static str,
     },
-    /// The store could not be opened at the start, for want of space.
+    /// The store could not be opened at the start, for want of space or because the process before this one has it.
     #[error(
-        "the store is not open: the disk was full when the proxy started; it is opened by itself when there is space"
+        "the store is not open: the disk was full when the proxy started, or the process before it still has the store; it is opened by \
+         itself when there is space and that one has ended"
     )]
     NotOpen,
     /// The memory path took longer than `memory.deadline_ms`.

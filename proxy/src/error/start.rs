@@ -22,6 +22,25 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The socket that a service manager passed on cannot be used.
+    #[error(
+        "cannot use what was passed on to listen on (LISTEN_FDS): {source}; expected one TCP socket that listens, such as ListenStream=8787 \
+         of a systemd socket unit"
+    )]
+    Inherited {
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// Others can connect to the socket that a service manager passed on.
+    #[error(
+        "the socket that was passed on listens on {address}, where others can connect, and the operator has no token: name the environment \
+         variable that holds one in server.admin_token_env"
+    )]
+    InheritedAddress {
+        /// Where it listens.
+        address: SocketAddr,
+    },
     /// A model is missing or cannot be used.
     #[error("{source}{}", engine_fix(source))]
     Engine {
@@ -114,9 +133,9 @@ pub enum StartError {
         "the key that upstream.api_key_env names holds a character that no header can carry; set it to the key alone, without line breaks"
     )]
     ApiKey,
-    /// A file of keys that `[identity]` names cannot be used.
+    /// A file of keys or certificates that the configuration names cannot be used.
     #[error("{key} = {path:?}: {source}; expected {expected}")]
-    IdentityFile {
+    File {
         /// The key of the configuration.
         key: &'static str,
         /// The configured file.
@@ -184,13 +203,15 @@ impl StartError {
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => ExitStatus::Data,
             Self::Client { .. } | Self::Process { .. } => ExitStatus::InputOutput,
-            Self::IdentityFile { source, .. } => match source.kind() {
+            Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ExitStatus::NoInput,
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 io::ErrorKind::InvalidData => ExitStatus::Data,
                 _ => ExitStatus::InputOutput,
             },
-            Self::Upstream { .. }
+            Self::Inherited { .. }
+            | Self::InheritedAddress { .. }
+            | Self::Upstream { .. }
             | Self::OwnAddress { .. }
             | Self::ApiKey
             | Self::Identity { .. }

@@ -11,6 +11,7 @@ pub(crate) mod headers;
 pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod paths;
+pub(crate) mod reloaded;
 pub(crate) mod response;
 pub(crate) mod tapped;
 pub(crate) mod through;

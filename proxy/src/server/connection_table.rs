@@ -5,7 +5,7 @@
 //! about the process's health, and a bounded number of others wait for a permit.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ pub(super) struct ConnectionTable {
     most: usize,
     permits: Arc<Semaphore>,
     queue: AtomicUsize,
+    is_left: AtomicBool,
     states: Mutex<States>,
 }
 
@@ -47,6 +48,7 @@ impl ConnectionTable {
             most,
             permits: Arc::new(Semaphore::new(most)),
             queue: AtomicUsize::new(0),
+            is_left: AtomicBool::new(false),
             states: Mutex::default(),
         })
     }
@@ -115,6 +117,16 @@ impl ConnectionTable {
         for state in self.lock().open.values().filter(|state| state.is_between_requests()) {
             state.close(reason);
         }
+    }
+
+    /// From now on clients are told with every answer that their next request needs another connection.
+    pub(super) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they are told so.
+    pub(super) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
     }
 
     /// How many connections there are.

@@ -24,6 +24,7 @@ mod request_limits;
 pub(crate) mod routes;
 mod shared;
 mod socket;
+pub(crate) mod tls;
 mod tunnel;
 mod turn_recorder;
 
@@ -33,29 +34,40 @@ use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::telemetry::logs::OncePerMinute;
 pub(crate) use accept::bind;
 use connection::ConnectionServer;
 use connection_table::ConnectionTable;
+pub(crate) use drain::Stop;
 pub(crate) use late_planner::LatePlanner;
 pub(crate) use receipts::Receipts;
 pub(crate) use request_limits::RequestLimits;
 pub(crate) use shared::Shared;
 
-/// Serves at most `most_connections` at once until `stop` is ready, then lets running requests finish for at most
-/// `server.drain_seconds`, and a moment longer to say that they are cut off. Gives what `stop` gave.
+/// Where clients connect.
+pub(crate) struct Socket {
+    /// Takes connections.
+    pub(crate) listener: TcpListener,
+    /// Carries out handshakes; `None` where TLS is off.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Most connections at once.
+    pub(crate) most_connections: usize,
+}
+
+/// Serves until `stop` is ready, then lets running requests finish for at most `server.drain_seconds`, and a moment longer to say that
+/// they are cut off. Gives what `stop` gave.
 pub(crate) async fn serve<S>(
-    listener: TcpListener,
-    most_connections: usize,
+    Socket { listener, tls, most_connections }: Socket,
     shared: &Arc<Shared>,
-    stop: impl Future<Output = S>,
+    stop: impl Future<Output = (Stop, S)>,
 ) -> S {
     let (graceful, connections, warnings) =
         (GracefulShutdown::new(), ConnectionTable::new(most_connections), OncePerMinute::default());
-    let server = ConnectionServer::new(shared, &connections);
+    let server = ConnectionServer::new(shared, &connections, tls);
     let mut stop = std::pin::pin!(stop);
-    let stopped = loop {
+    let (stop, stopped) = loop {
         tokio::select! {
             stopped = &mut stop => break stopped,
             stream = accept::next(&listener, &connections, &warnings) => server.serve(stream, &graceful),
@@ -63,6 +75,6 @@ pub(crate) async fn serve<S>(
     };
     drop(listener);
     let timeout = Duration::from_secs(shared.config.server.drain_seconds);
-    drain::drain(graceful, &connections, &shared.cut, timeout).await;
+    drain::drain(graceful, &connections, &shared.cut, timeout, stop).await;
     stopped
 }

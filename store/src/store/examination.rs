@@ -51,6 +51,15 @@ impl Store {
         Ok(Some(model).filter(|model| !model.is_empty()))
     }
 
+    /// Whether a process has the store in a directory open, which is found out without looking at more. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`], and those of a journal that cannot be used.
+    pub async fn is_in_use(directory: &Path) -> Result<bool, StoreError> {
+        let path = directory.to_owned();
+        blocking(move || Ok(path.is_dir() && Journal::look(&Directory::existing(&path)?)? == JournalLook::InUse)).await
+    }
+
     /// Looks at the store in `config.directory` and changes nothing; `None` where there is none, which opening would create.
     ///
     /// # Errors

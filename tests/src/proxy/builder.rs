@@ -1,10 +1,14 @@
 //! Sets a proxy up: writes its configuration and starts the real binary.
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use super::output::{self, Output};
 use super::{Home, StartedProxy};
-use crate::{binary, wire};
+use crate::{binary, certificates, wire};
 
 /// A proxy to be started.
 #[derive(Debug, Default)]
@@ -16,6 +20,9 @@ pub struct ProxyBuilder {
     home: Option<Arc<Home>>,
     open_files: Option<usize>,
     listen: Option<String>,
+    program: Option<PathBuf>,
+    socket: Option<OwnedFd>,
+    client: Option<reqwest::Client>,
 }
 
 impl ProxyBuilder {
@@ -82,6 +89,31 @@ impl ProxyBuilder {
         self
     }
 
+    /// Speaks TLS with the first certificate of the tests, which lies in its folder.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        let home = Arc::clone(self.home.get_or_insert_with(Home::new));
+        certificates::FIRST.install(home.path());
+        self.client = Some(certificates::client());
+        let [certificate, key] = certificates::files(home.path());
+        self.setting("server", &format!("tls_certificate = {certificate:?}"))
+            .setting("server", &format!("tls_key = {key:?}"))
+    }
+
+    /// Starts the program at this path, which is the binary, or will be another one.
+    #[must_use]
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = Some(path.to_owned());
+        self
+    }
+
+    /// Is given this socket as a service manager passes one on.
+    #[must_use]
+    pub fn socket(mut self, socket: TcpListener) -> Self {
+        self.socket = Some(socket.into());
+        self
+    }
+
     /// Starts the proxy and waits until it listens.
     ///
     /// # Panics
@@ -89,9 +121,11 @@ impl ProxyBuilder {
     pub async fn start(self) -> StartedProxy {
         let home = self.home.clone().unwrap_or_else(Home::new);
         home.configure(&self.document(&home));
-        let mut command = match self.open_files {
-            Some(most) => binary::command_with_files(most),
-            None => binary::command(),
+        let program = self.program.clone().unwrap_or_else(binary::path);
+        let mut command = match (self.open_files, self.socket) {
+            (_, Some(socket)) => binary::command_with_socket(&program, socket),
+            (Some(most), None) => binary::command_with_files(most),
+            (None, None) => binary::detached(Command::new(program)),
         };
         let listen = self.listen.as_deref().unwrap_or("127.0.0.1:0");
         command.arg("serve").arg("--config").arg(home.configuration()).args(["--listen", listen]);
@@ -99,7 +133,7 @@ impl ProxyBuilder {
         let mut child = command.spawn().expect("the proxy's process starts");
         let (output, lines) = Output::new(&mut child);
         let listening = tokio::task::spawn_blocking(move || output::listening_line(&lines)).await.expect("a thread");
-        let client = wire::client();
+        let client = self.client.unwrap_or_else(wire::client);
         let mut proxy = StartedProxy { child, base_url: String::new(), home, output, client };
         match listening {
             Some(url) => proxy.base_url = url,

@@ -19,7 +19,7 @@ const REQUEST: Duration = Duration::from_secs(120);
 impl StartedProxy {
     /// A request to a path of the server, such as `/v1/models`, with the caller's key.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.authority())).header("authorization", TENANT)
+        self.client.request(method, format!("{}{path}", self.origin())).header("authorization", TENANT)
     }
 
     /// Waits until the process says that it is ready.
@@ -76,7 +76,7 @@ impl StartedProxy {
     /// # Panics
     /// When there is no complete answer.
     pub async fn get_as(&self, authorization: &str, path: &str) -> Answer {
-        let request = self.client.get(format!("http://{}{path}", self.authority()));
+        let request = self.client.get(format!("{}{path}", self.origin()));
         let sent = request.header("authorization", authorization).send();
         Answer::from_response(
             sent.await.unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output.last_lines())),

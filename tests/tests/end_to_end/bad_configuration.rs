@@ -244,14 +244,14 @@ fn serve(home: &Arc<Home>, arguments: &[&str]) -> Finished {
 }
 
 /// Serves a configuration that says where the data are and listens on a free port.
-fn serve_with(home: &Arc<Home>, text: &str, arguments: &[&str]) -> Finished {
+pub(crate) fn serve_with(home: &Arc<Home>, text: &str, arguments: &[&str]) -> Finished {
     let server = if arguments.contains(&"--listen") { "" } else { "[server]\nlisten = \"127.0.0.1:0\"\n" };
     home.configure(&format!("{text}{server}[store]\ndirectory = {:?}\n", home.data()));
     serve(home, arguments)
 }
 
 /// One line on standard error that names all of `named`, nothing on standard output, and one of `codes`.
-fn assert_refused(finished: &Finished, codes: &[i32], named: &[&str]) {
+pub(crate) fn assert_refused(finished: &Finished, codes: &[i32], named: &[&str]) {
     assert!(codes.contains(&finished.code), "status {} instead of {codes:?}: {}", finished.code, finished.said());
     assert_eq!(finished.stdout, "", "standard output is for results");
     let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("mainpoint: ")).collect();

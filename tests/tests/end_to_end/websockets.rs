@@ -129,7 +129,7 @@ async fn next_line(mut lines: Lines<BufReader<ChildStdout>>) -> (String, Lines<B
 }
 
 /// A request to become a WebSocket, with further lines.
-fn handshake(path: &str, lines: &str) -> String {
+pub(crate) fn handshake(path: &str, lines: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: proxy.example\r\nConnection: keep-alive, Upgrade, X-Hop\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

@@ -63,7 +63,7 @@ impl LocalMemory {
         };
         let store = match opened {
             Err(StartError::Store { source: StoreError::InUse { path } }) => {
-                let address = place::listening(config.server.listen).ok();
+                let address = place::listening(&config.server).ok();
                 return Err(CliError::StoreInUse { directory: path, address });
             }
             opened => opened?,

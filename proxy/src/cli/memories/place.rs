@@ -9,7 +9,7 @@ use url::Url;
 use super::{LocalMemory, RemoteMemory};
 use crate::cli::owner::{CallerArguments, Division};
 use crate::cli::{CliError, ConfigOption};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, ServerConfig};
 
 /// Whose memory, and where it is.
 #[derive(Debug, Args)]
@@ -123,7 +123,7 @@ impl MemoryArguments {
         let url = match &self.url {
             None => return Ok(None),
             Some(ProxyAddress::At(url)) => url.clone(),
-            Some(ProxyAddress::Listening) => listening(config.server.listen).map_err(CliError::Argument)?,
+            Some(ProxyAddress::Listening) => listening(&config.server).map_err(CliError::Argument)?,
         };
         RemoteMemory::new(&url, self, config).map(Some)
     }
@@ -148,7 +148,8 @@ fn address(text: &str) -> Result<ProxyAddress, String> {
 ///
 /// # Errors
 /// In words, for port 0, which says nothing of where that is.
-pub(super) fn listening(listen: SocketAddr) -> Result<Url, String> {
+pub(super) fn listening(server: &ServerConfig) -> Result<Url, String> {
+    let listen = server.listen;
     let refused = || format!("--url: server.listen is {listen}, which does not say where the proxy is; {ALLOWED}");
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -158,7 +159,7 @@ pub(super) fn listening(listen: SocketAddr) -> Result<Url, String> {
     if listen.port() == 0 {
         return Err(refused());
     }
-    Url::parse(&format!("http://{}", SocketAddr::new(ip, listen.port()))).map_err(|_| refused())
+    Url::parse(&format!("{}://{}", server.scheme(), SocketAddr::new(ip, listen.port()))).map_err(|_| refused())
 }
 
 #[cfg(test)]
@@ -195,7 +196,10 @@ mod tests {
             ("192.168.0.7:1", Some("http://192.168.0.7:1/")),
             ("127.0.0.1:0", None),
         ] {
-            let found = listening(listen.parse().unwrap());
+            let mut server = ServerConfig { listen: listen.parse().unwrap(), ..ServerConfig::default() };
+            let found = listening(&server);
+            server.tls_certificate = Some("a.pem".into());
+            assert_eq!(listening(&server).ok().map(|url| url.scheme().to_owned()), url.map(|_| "https".to_owned()));
             assert_eq!(found.as_ref().ok().map(Url::as_str), url, "{listen}");
             assert!(url.is_some() || found.unwrap_err().contains("server.listen is 127.0.0.1:0"));
         }

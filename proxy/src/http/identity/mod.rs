@@ -9,7 +9,6 @@ mod key_file;
 mod key_list;
 mod key_set;
 mod proxy_keys;
-mod reloaded;
 mod signatures;
 mod token;
 

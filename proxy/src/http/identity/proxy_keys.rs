@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::key_list::KeyList;
-use super::reloaded::Reloaded;
 use super::{Name, bearer};
 use crate::config::{IdentityConfig, IdentityFrom};
 use crate::error::{ProxyError, StartError};
 use crate::http::credentials::only_line;
+use crate::http::reloaded::{self, Reloaded};
 
 /// The keys that callers may have.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ impl ProxyKeys {
     pub(super) fn open(config: &IdentityConfig) -> Result<Self, StartError> {
         let missing = || StartError::Identity { from: config.from.label(), needs: "identity.keys_file" };
         let path = config.keys_file.as_deref().ok_or_else(missing)?;
-        let opened = Reloaded::open(path, KeyList::parse);
-        opened.map(Self).map_err(|source| StartError::IdentityFile {
+        let opened = Reloaded::open("the keys", [path.to_owned()], |[path]| reloaded::read(path, KeyList::parse));
+        opened.map(Self).map_err(|source| StartError::File {
             key: "identity.keys_file",
             path: path.to_owned(),
             source,

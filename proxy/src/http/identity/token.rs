@@ -5,11 +5,11 @@ use jsonwebtoken::dangerous::insecure_decode_claims;
 
 use super::claims::ClaimRules;
 use super::key_set::KeySet;
-use super::reloaded::Reloaded;
 use super::{Name, bearer, signatures};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::credentials::{CallerHeaders, in_query, only_line};
+use crate::http::reloaded::{self, Reloaded};
 
 /// Where tokens come, why they are believed, and what of them counts.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ impl TokenSource {
         let needs = |needs| StartError::Identity { from: identity.from.label(), needs };
         let belief = match (&identity.jwks_file, &identity.secret) {
             (Some(path), _) => {
-                let keys = Reloaded::open(path, KeySet::parse);
-                Belief::File(keys.map_err(|source| StartError::IdentityFile {
+                let keys = Reloaded::open("the keys", [path.clone()], |[path]| reloaded::read(path, KeySet::parse));
+                Belief::File(keys.map_err(|source| StartError::File {
                     key: "identity.jwks_file",
                     path: path.clone(),
                     source,
