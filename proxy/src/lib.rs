@@ -29,5 +29,6 @@ mod deadline;
 mod ending;
 pub mod error;
 mod reason;
+pub mod room;
 mod secret;
 pub mod telemetry;

@@ -59,16 +59,16 @@ pub(super) struct QueuedTurns {
 }
 
 impl Intake {
-    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `timeout`.
+    /// Hands turns to a writer that is still to be run, of which at most `most_bytes` wait. Nobody waits for longer than `timeout`.
     pub(super) fn new(
         store: &Store,
         masker: &Arc<Masker>,
         backlog: &Arc<Backlog>,
-        timeout: Duration,
+        (timeout, most_bytes): (Duration, usize),
         stop: &CancellationToken,
     ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
         let (sender, queue) = mpsc::channel(MOST_QUEUED);
-        let health = Arc::new(JournalHealth::new(timeout, PAUSE));
+        let health = Arc::new(JournalHealth::new(timeout, PAUSE, most_bytes));
         let accepting = store.clone();
         let intake = Self {
             store: store.clone(),

@@ -65,7 +65,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     (settings.backlog_turns, settings.backlog_share) = (most, 1.0);
     let sizes = Sizes { alone: 100, shared: 10 };
     let backlog = Arc::new(Backlog::new(BacklogLimits::new(&settings), sizes));
-    let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS));
+    let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS, 64 << 20));
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);
     let writer = JournalWriter {

@@ -52,7 +52,8 @@ impl IngestPipeline {
         let backlog = Arc::new(Backlog::new(BacklogLimits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().unread_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);
+        let limits = (config.memory.deadline, config.server.max_memory.intake());
+        let (intake, queue, writer) = Intake::new(&store, masker, &backlog, limits, &stop);
         let (small_talk, is_warm) = (Arc::new(OnceCell::new()), Arc::new(AtomicBool::new(false)));
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
