@@ -35,6 +35,7 @@ mod languages;
 mod large_requests;
 mod last_answer;
 mod long_results;
+mod max_memory;
 mod mcp;
 mod memory_api;
 mod memory_commands;
