@@ -1,5 +1,7 @@
 //! `server.max_memory`: however much clients send at once, the process takes no more than it may, and everybody is answered.
 
+#![expect(clippy::print_stdout, reason = "how much was taken is to be seen")]
+
 use std::time::Duration;
 
 use bytes::Bytes;
