@@ -77,7 +77,7 @@ pub(crate) struct ObservedBody {
     /// What waits until it is.
     held: Option<(AcknowledgementFuture, Next)>,
     /// What the parser may keep; `None` where it keeps next to nothing.
-    held: Option<Held>,
+    room: Option<Held>,
     passed: u64,
     /// The reply said that it is over; whatever follows needs no reading.
     done: bool,
@@ -101,7 +101,7 @@ impl ObservedBody {
             accepted: false,
             acknowledgement: None,
             held: None,
-            held: None,
+            room: None,
             passed: 0,
             done: false,
             ended: false,
@@ -110,8 +110,8 @@ impl ObservedBody {
             observed.parser.read_no_text();
         }
         if !matches!(observed.parser, ReplyParser::Blind) {
-            observed.held = room.try_take(FIRST_ROOM);
-            if observed.held.is_none() {
+            observed.room = room.try_take(FIRST_ROOM);
+            if observed.room.is_none() {
                 observed.give_up();
             }
         }
@@ -139,7 +139,7 @@ impl ObservedBody {
     fn make_room(&mut self, bytes: usize) {
         let wanted = COPIES * (self.parser.held() + bytes);
         let has_room = |held: &mut Held| wanted <= held.bytes() || held.try_grow_to(2 * wanted);
-        if !self.held.as_mut().is_none_or(has_room) {
+        if !self.room.as_mut().is_none_or(has_room) {
             self.give_up();
         }
     }
@@ -147,7 +147,7 @@ impl ObservedBody {
     fn give_up(&mut self) {
         metrics::no_room("answer");
         self.parser.give_up();
-        self.held = None;
+        self.room = None;
     }
 
     fn deliver(&mut self) {
