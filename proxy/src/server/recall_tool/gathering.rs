@@ -77,14 +77,14 @@ mod tests {
         let whole = gather(body(vec![Ok(b"a".to_vec()), Ok(b"b".to_vec())]), &room).await.unwrap();
         assert!(matches!(whole, Gathered::Whole(bytes, _) if bytes == "ab"));
         assert!(matches!(gather(body(vec![Err("reset")]), &room).await, Err(ProxyError::UpstreamBroken)));
+        let small = Room::of(FIRST_ROOM);
+        let large = gather(body(vec![Ok(vec![1; FIRST_ROOM]), Ok(vec![2])]), &small).await.unwrap();
+        assert!(matches!(large, Gathered::TooLarge(_)) && small.held() == 0);
         let pieces = vec![Ok(vec![1; LARGEST]), Ok(vec![2]), Ok(vec![3])];
         let Gathered::TooLarge(body) = gather(body(pieces), &room).await.unwrap() else {
             panic!("it is too large");
         };
         let bytes = body.collect().await.unwrap().to_bytes();
         assert_eq!((bytes.len(), &bytes[LARGEST..]), (LARGEST + 2, &[2, 3][..]));
-        let small = Room::of(FIRST_ROOM);
-        let large = gather(body(vec![Ok(vec![1; FIRST_ROOM]), Ok(vec![2])]), &small).await.unwrap();
-        assert!(matches!(large, Gathered::TooLarge(_)) && small.held() == 0);
     }
 }
