@@ -7,7 +7,7 @@ use std::time::Duration;
 use mainpoint::config::{Config, MemoryConfig};
 use mainpoint::{app, models};
 use mainpoint_engine::{Engine, EngineConfig};
-use mainpoint_store::{Retain, Store, StoreConfig};
+use mainpoint_store::{CacheSizes, Retain, Store, StoreConfig};
 
 use crate::{BenchError, Failing};
 
@@ -65,7 +65,7 @@ pub(crate) async fn quiet_store(directory: &Path, vector_width: usize) -> Result
         retain_for: None,
         quoted: |_, _| Some(Vec::new()),
         ledger_age: NEVER,
-        recent_bytes: 256 << 20,
+        caches: CacheSizes::shares_of(4 << 30),
         cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
     };
     Store::open(config).await.in_store("opening")

@@ -39,6 +39,7 @@ use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;
 use crate::reason::Reason;
+use crate::room::Room;
 use crate::server::{LatePlanner, Receipts, RequestLimits, Shared, Socket};
 use crate::telemetry::metrics::Labels;
 use crate::telemetry::{logs, metrics};
@@ -90,7 +91,8 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         _ => LatePlanner::default(),
     };
     let reader = engine.clone().filter(|_| planner.trouble().is_some());
-    let upstream = upstream(&config, &paths, engine)?;
+    let room = Room::of(config.server.max_memory.traffic());
+    let upstream = upstream(&config, &paths, engine, &room)?;
     if let Some(warm) = warm {
         warm.await
             .map_err(|error| StartError::Process { operation: "load a tokenizer", source: io::Error::other(error) })?;
@@ -108,6 +110,7 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         own_headers,
         planner,
         receipts,
+        room,
         metrics: recorder.clone(),
     });
     let upkeep = tokio::spawn(keep_up(recorder));
@@ -274,7 +277,7 @@ fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreC
         directory: config.store.directory.clone(),
         vector_width,
         model: Some(model),
-        recent_bytes: 256 << 20,
+        caches: config.server.max_memory.caches(),
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,
@@ -346,7 +349,7 @@ async fn remember(config: &Config, engine: &Engine, identities: &Arc<Identities>
     Ok(Planner::new(memory, preparer, config))
 }
 
-fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {
+fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>, room: &Room) -> Result<Upstream, StartError> {
     match (&config.upstream.url, engine) {
         (Some(url), _) => {
             tracing::info!(upstream = %shown(url), "forwarding");
@@ -360,7 +363,7 @@ fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>) -> Resu
                 "no upstream.url is set: a small model (models.chat) answers by itself. It is meant for trying mainpoint out \
                  and is often wrong. Set upstream.url (or --upstream) to a real one"
             );
-            Ok(Upstream::Embedded(Embedded::new(engine, name, &config.server)))
+            Ok(Upstream::Embedded(Embedded::new(engine, name, &config.server, room)))
         }
         (None, None) => Err(StartError::Process {
             operation: "choose an upstream",

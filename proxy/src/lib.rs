@@ -30,5 +30,6 @@ mod ending;
 pub mod error;
 mod rates;
 mod reason;
+pub mod room;
 mod secret;
 pub mod telemetry;

@@ -28,6 +28,8 @@ pub(crate) enum Reason {
     BrokenEncoding,
     /// The body is larger than `server.max_body_bytes` once decompressed.
     DecompressedTooLarge,
+    /// The memory has no room for what it would make of the body: `server.max_memory`.
+    NoRoom,
     /// The body is not JSON.
     NotJson,
     /// The body holds no messages.
@@ -48,6 +50,7 @@ impl From<EncodingError> for Reason {
             EncodingError::Unknown => Self::UnknownEncoding,
             EncodingError::Broken => Self::BrokenEncoding,
             EncodingError::TooLarge => Self::DecompressedTooLarge,
+            EncodingError::NoRoom => Self::NoRoom,
         }
     }
 }
@@ -68,7 +71,7 @@ impl Reason {
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::ModeOff,
         Self::NoIdentity,
         Self::ForeignPage,
@@ -78,6 +81,7 @@ impl Reason {
         Self::UnknownEncoding,
         Self::BrokenEncoding,
         Self::DecompressedTooLarge,
+        Self::NoRoom,
         Self::NotJson,
         Self::NoMessages,
         Self::UnknownShape,
@@ -104,6 +108,7 @@ impl Reason {
             Self::UnknownEncoding => "passthrough; reason=unknown-encoding",
             Self::BrokenEncoding => "passthrough; reason=broken-encoding",
             Self::DecompressedTooLarge => "passthrough; reason=decompressed-too-large",
+            Self::NoRoom => "passthrough; reason=no-room",
             Self::NotJson => "passthrough; reason=not-json",
             Self::NoMessages => "passthrough; reason=no-messages",
             Self::UnknownShape => "passthrough; reason=unknown-shape",

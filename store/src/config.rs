@@ -18,6 +18,48 @@ pub enum Retain {
     Spans,
 }
 
+/// How much each cache of a store may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheSizes {
+    /// Bytes of passages that were found lately; 0 keeps none.
+    pub passages: usize,
+    /// Bytes of sketches, over all scopes.
+    pub sketches: usize,
+    /// Bytes of opened indices.
+    pub indices: usize,
+    /// Bytes of what LanceDB knows about its files.
+    pub metadata: usize,
+    /// Turns whose ids are kept, over all scopes; those of the scope that is asked about are kept however many they are.
+    pub turns: usize,
+    /// Turns whose points' rows are kept.
+    pub rows: usize,
+}
+
+impl CacheSizes {
+    /// The caches of a store in a process that may take so many bytes: 512 MiB of sketches and the like in one of 4 GiB.
+    #[must_use]
+    pub const fn shares_of(bytes: usize) -> Self {
+        Self {
+            passages: bytes / 16,
+            sketches: bytes / 8,
+            indices: bytes / 16,
+            metadata: bytes / 128,
+            turns: bytes / 4096,
+            rows: bytes / 10_240,
+        }
+    }
+
+    /// Bytes that all of them take together when they are full.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        let kept = self.passages + self.sketches + self.indices + self.metadata;
+        kept + (self.turns + self.rows) * BYTES_OF_A_TURN
+    }
+}
+
+/// What a turn takes of which the id or the rows are kept.
+const BYTES_OF_A_TURN: usize = 100;
+
 /// The settings of a store.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -43,9 +85,8 @@ pub struct StoreConfig {
     pub quoted: QuotedTurns,
     /// The ledger forgets a conversation when nothing was written to it for this time, at the next maintenance.
     pub ledger_age: Duration,
-    /// Bytes of passages that are kept in memory because they were found lately, so that a conversation or a scope that is
-    /// asked for again and again is not read from the disk each time. 0 keeps none.
-    pub recent_bytes: usize,
+    /// How much is kept in memory, so that what is asked for again and again is not read from the disk each time.
+    pub caches: CacheSizes,
     /// Threads that compaction and index building may use, at least 1.
     ///
     /// Lance's pool for scanning and scoring is sized once per process by the environment variable
@@ -100,7 +141,7 @@ impl StoreConfig {
             retain_for: None,
             quoted: |_, _| Some(Vec::new()),
             ledger_age: NEVER,
-            recent_bytes: 1 << 20,
+            caches: CacheSizes { passages: 1 << 20, ..CacheSizes::shares_of(4 << 30) },
             cpu_threads: 2,
         }
     }

@@ -87,7 +87,7 @@ mod tasks;
 mod trouble;
 mod upkeep;
 
-pub use config::{Retain, StoreConfig};
+pub use config::{CacheSizes, Retain, StoreConfig};
 pub use error::StoreError;
 pub use lance::sketches::{SketchedFragment, Sketcher};
 pub use migration::{Migration, OldStore, begin_migration};

@@ -66,6 +66,11 @@ impl ScriptedUpstream {
         self.lock().is_strict = true;
     }
 
+    /// From now on records no bodies, which may be many and large.
+    pub fn forget_bodies(&self) {
+        self.lock().forgets_bodies = true;
+    }
+
     /// Why requests were refused.
     #[must_use]
     pub fn objections(&self) -> Vec<String> {

@@ -149,6 +149,7 @@ impl Shelf {
             retained: &HashSet::new(),
             small_talk: Some(&self.small_talk),
             config: &self.config,
+            room: None,
         };
         let found = search.run(async { Ok(asked.question.clone()) }).await;
         let found = found.map_err(|error| BenchError::program("the memory's search", error))?;

@@ -99,6 +99,7 @@ impl Tally {
             retained: &HashSet::new(),
             small_talk: None,
             config: &config,
+            room: None,
         };
         let started = Instant::now();
         let found = search.run(async { Ok(question.clone()) }).await;

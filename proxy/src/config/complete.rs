@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::document::Document;
 use super::identity::Misfit;
 use super::models::{DIRECTORY_VARIABLE, default_directory};
-use super::{Config, ConfigError, Environment, MemoryConfig, Place, Secrets, ServerConfig};
+use super::{Config, ConfigError, Environment, MemoryBound, MemoryConfig, Place, Secrets, ServerConfig};
 use crate::secret::Secret;
 
 /// Takes over what the environment gives, and checks what depends on more than one key.
@@ -27,6 +27,7 @@ pub(super) fn complete(
     if environment.secrets == Secrets::Read {
         check_operator(&config.server, document)?;
     }
+    check_bound(&config.server, document)?;
     check_memory(&config.memory, document)?;
     check_identity(config, document)?;
     if environment.secrets == Secrets::Unread {
@@ -118,6 +119,17 @@ fn check_tls(server: &ServerConfig, document: &Document<'_>) -> Result<(), Confi
 
 const TLS_CERTIFICATE: &str = "server.tls_certificate";
 const TLS_KEY: &str = "server.tls_key";
+
+/// Half of the bound is for bodies and what is made of them, and the largest may take half of that.
+fn check_bound(server: &ServerConfig, document: &Document<'_>) -> Result<(), ConfigError> {
+    let least = MemoryBound::new(server.max_body_bytes.saturating_mul(4));
+    if server.max_memory >= least {
+        return Ok(());
+    }
+    let allowed = format!("at least {least}, which is four times server.max_body_bytes ({})", server.max_body_bytes);
+    let (key, written) = ("server.max_memory", document.written("server.max_memory"));
+    Err(document.refuse(key, if written.is_empty() { server.max_memory.to_string() } else { written }, allowed))
+}
 
 fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), ConfigError> {
     let (memories, prompt) = ("memory.memory_tokens", "memory.budget_tokens");

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
 use super::checked::{SECRET, Seconds, Whole, parsed, refusal, section, variable};
+use super::memory_bound::{MemoryBound, memory_bound};
 use crate::secret::Secret;
 
 section! {
@@ -28,6 +29,9 @@ section! {
         /// Largest request body that is accepted, in bytes.
         #[serde(with = "Whole::<1024, { 1 << 30 }>")]
         max_body_bytes: usize = 32 << 20,
+        /// Most bytes that the process may take on top of what it takes when it has just started.
+        #[serde(deserialize_with = "memory_bound")]
+        max_memory: MemoryBound = MemoryBound::DEFAULT,
         /// Most connections served at once.
         #[serde(with = "Whole::<1, 100_000>")]
         max_connections: usize = 1024,

@@ -206,6 +206,9 @@ pub enum ProxyError {
     /// Every place is taken, and too many requests wait for one.
     #[error("All of server.max_connections are in use. Try again in a moment.")]
     Overloaded,
+    /// As much is held of requests and answers as `server.max_memory` lets them.
+    #[error("There is no room in memory for the request's body: server.max_memory. Try again in a moment.")]
+    NoRoom,
     /// The process stops, and the request had no answer yet.
     #[error("The proxy is stopping. Try again in a moment.")]
     Stopping,
@@ -335,6 +338,7 @@ impl ProxyError {
             Self::UpstreamUnreachable { .. } => (StatusCode::BAD_GATEWAY, "api_error", "upstream_unreachable"),
             Self::UpstreamTimeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "api_error", "upstream_timeout"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "overloaded"),
+            Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "no_room"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "stopping"),
             Self::UpstreamBroken => (StatusCode::BAD_GATEWAY, "api_error", "upstream_broken"),
             Self::NotEmbedded { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
@@ -406,8 +410,8 @@ pub enum MemoryError {
     /// The journal took too long to take turns.
     #[error("the journal did not take turns within memory.deadline_ms")]
     JournalSlow,
-    /// The journal fails, and enough turns wait for it in memory.
-    #[error("the journal fails, and no more turns can wait for it in memory")]
+    /// The journal fails or is behind, and enough turns wait for it in memory.
+    #[error("no more turns can wait for the journal in memory")]
     JournalBusy,
     /// The engine answered with another number of readings than turns.
     #[error("the reader returned {found} readings for {expected} turns")]

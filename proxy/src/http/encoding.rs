@@ -10,6 +10,9 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use tokio::sync::Semaphore;
 
+use crate::error::ProxyError;
+use crate::room::{Held, Room};
+
 /// Why a body's compression cannot be taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EncodingError {
@@ -22,13 +25,29 @@ pub(crate) enum EncodingError {
     /// The body is larger than allowed once decompressed.
     #[error("the body is too large once decompressed")]
     TooLarge,
+    /// There is no room for the body once decompressed.
+    #[error("there is no room for the body once decompressed")]
+    NoRoom,
 }
 
-/// The body as it was before it was compressed; the body itself if it is not. At most `limit` bytes.
+impl EncodingError {
+    /// What a client is told whose body has to be read.
+    pub(crate) fn refusal(self) -> ProxyError {
+        if self == Self::NoRoom { ProxyError::NoRoom } else { ProxyError::UnsupportedEncoding }
+    }
+}
+
+/// The body as it was before it was compressed, which holds what it takes of `room`; the body itself if it is not compressed. At most
+/// `limit` bytes.
 ///
 /// # Errors
-/// When its encoding is unknown here, when it is not what its headers say, or when it is larger than `limit`.
-pub(crate) async fn decompressed(headers: &HeaderMap, body: &Bytes, limit: usize) -> Result<Bytes, EncodingError> {
+/// When its encoding is unknown here, when it is not what its headers say, when it is larger than `limit`, or when there is no room.
+pub(crate) async fn decompressed(
+    headers: &HeaderMap,
+    body: &Bytes,
+    limit: usize,
+    room: &Room,
+) -> Result<Bytes, EncodingError> {
     if !headers.contains_key(CONTENT_ENCODING) {
         return Ok(body.clone());
     }
@@ -37,10 +56,10 @@ pub(crate) async fn decompressed(headers: &HeaderMap, body: &Bytes, limit: usize
         return Ok(body.clone());
     }
     let permit = PLACES.acquire().await.map_err(|_| EncodingError::Broken)?;
-    let body = body.clone();
+    let (body, room) = (body.clone(), room.clone());
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        codings.iter().rev().try_fold(body, |body, coding| coding.undo(&body, limit))
+        codings.iter().rev().try_fold(body, |body, coding| coding.undo(&body, limit, &room))
     });
     work.await.map_err(|_| EncodingError::Broken)?
 }
@@ -80,12 +99,12 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, EncodingError> {
 }
 
 impl Coding {
-    fn undo(self, body: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
+    fn undo(self, body: &[u8], limit: usize, room: &Room) -> Result<Bytes, EncodingError> {
         match self {
-            Self::Gzip => bounded(MultiGzDecoder::new(body), limit),
-            Self::Deflate if is_zlib(body) => bounded(ZlibDecoder::new(body), limit),
-            Self::Deflate => bounded(DeflateDecoder::new(body), limit),
-            Self::Zstandard => zstandard(body, limit),
+            Self::Gzip => bounded(MultiGzDecoder::new(body), limit, room),
+            Self::Deflate if is_zlib(body) => bounded(ZlibDecoder::new(body), limit, room),
+            Self::Deflate => bounded(DeflateDecoder::new(body), limit, room),
+            Self::Zstandard => zstandard(body, limit, room),
         }
     }
 }
@@ -96,12 +115,12 @@ fn is_zlib(body: &[u8]) -> bool {
         if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0)
 }
 
-fn zstandard(body: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
+fn zstandard(body: &[u8], limit: usize, room: &Room) -> Result<Bytes, EncodingError> {
     let decoder = zstd::stream::read::Decoder::with_buffer(body).and_then(|mut decoder| {
         decoder.window_log_max(window_log(limit))?;
         Ok(decoder)
     });
-    bounded(decoder.map_err(|_| EncodingError::Broken)?, limit)
+    bounded(decoder.map_err(|_| EncodingError::Broken)?, limit, room)
 }
 
 /// The largest window that a frame may ask memory for, as a power of two: no frame within the limit needs more than the
@@ -110,15 +129,31 @@ fn window_log(limit: usize) -> u32 {
     limit.next_power_of_two().trailing_zeros().clamp(23, 27)
 }
 
-fn bounded(decoder: impl Read, limit: usize) -> Result<Bytes, EncodingError> {
+fn bounded(mut decoder: impl Read, limit: usize, room: &Room) -> Result<Bytes, EncodingError> {
+    let mut held = room.try_take(0).ok_or(EncodingError::NoRoom)?;
     let mut decompressed = Vec::new();
-    let mut decoder = decoder.take(limit as u64 + 1);
-    decoder.read_to_end(&mut decompressed).map_err(|error| broken(&error))?;
-    if decompressed.len() > limit {
-        return Err(EncodingError::TooLarge);
+    while decompressed.len() <= limit {
+        let before = decompressed.len();
+        let capacity = (2 * before).max(FIRST_CAPACITY).min(limit + 1);
+        grow(&mut held, before, capacity)?;
+        decompressed.reserve_exact(capacity - before);
+        let piece = decoder.by_ref().take((capacity - before) as u64).read_to_end(&mut decompressed);
+        if piece.map_err(|error| broken(&error))? < capacity - before {
+            held.keep(capacity);
+            return Ok(held.around(decompressed.into()));
+        }
     }
-    Ok(decompressed.into())
+    Err(EncodingError::TooLarge)
 }
+
+/// What something grows to and what it was are there at once.
+fn grow(held: &mut Held, before: usize, capacity: usize) -> Result<(), EncodingError> {
+    held.keep(before);
+    if held.try_grow_to(before + capacity) { Ok(()) } else { Err(EncodingError::NoRoom) }
+}
+
+/// What is taken for a body at first.
+const FIRST_CAPACITY: usize = 64 << 10;
 
 /// Zstandard refuses a window over the limit with these words and no kind of its own.
 fn broken(error: &io::Error) -> EncodingError {
@@ -171,7 +206,8 @@ mod tests {
 
     fn undo(names: &[&'static str], body: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
         let codings = codings(&encoded(names))?;
-        codings.iter().rev().try_fold(Bytes::copy_from_slice(body), |body, coding| coding.undo(&body, limit))
+        let room = Room::of(1 << 30);
+        codings.iter().rev().try_fold(Bytes::copy_from_slice(body), |body, coding| coding.undo(&body, limit, &room))
     }
 
     proptest! {
@@ -235,7 +271,19 @@ mod tests {
     #[tokio::test]
     async fn a_body_without_an_encoding_is_not_copied() {
         let body = Bytes::from_static(b"{}");
-        let decompressed = decompressed(&HeaderMap::new(), &body, LIMIT).await.unwrap();
+        let decompressed = decompressed(&HeaderMap::new(), &body, LIMIT, &Room::of(0)).await.unwrap();
         assert_eq!(decompressed.as_ptr(), body.as_ptr());
+    }
+    #[tokio::test]
+    async fn a_body_holds_what_it_takes_once_decompressed_and_is_not_when_there_is_no_room() {
+        let (room, headers) = (Room::of(4 << 20), encoded(&["gzip"]));
+        let body = Bytes::from(gzip(&vec![b' '; LIMIT]));
+        let plain = decompressed(&headers, &body, LIMIT, &room).await.unwrap();
+        assert!(plain.len() == LIMIT && (LIMIT..=LIMIT + 1024).contains(&room.held()), "{}", room.held());
+        let second = decompressed(&headers, &body, LIMIT, &room).await.unwrap();
+        let third = decompressed(&headers, &body, LIMIT, &room).await;
+        assert_eq!(third.unwrap_err(), EncodingError::NoRoom);
+        drop((plain, second));
+        assert_eq!(room.held(), 0);
     }
 }

@@ -13,6 +13,9 @@ use crate::config::{Config, IdentityFrom};
 
 /// Most lines of headers that a request or an answer may have over HTTP/1.
 pub(crate) const MOST_LINES: usize = 1000;
+/// Most bytes of a connection of HTTP/1 that wait to be read, or to be written, so that a head is no longer; and of a stream of HTTP/2
+/// that wait to be written.
+pub(crate) const BUFFER_BYTES: usize = 128 << 10;
 
 /// On a request: lowers the mode for it.
 pub(crate) const MODE_NAME: &str = "x-mainpoint-mode";

@@ -48,7 +48,7 @@ pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
         ProxyError::MethodNotAllowed { allowed, .. } => {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
-        ProxyError::Overloaded | ProxyError::Stopping => {
+        ProxyError::Overloaded | ProxyError::NoRoom | ProxyError::Stopping => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         ProxyError::TooManyRequests { wait, .. } => {

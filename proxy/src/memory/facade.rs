@@ -163,6 +163,7 @@ impl PromptMemory for Memory {
             config: &self.config,
             small_talk: self.ingest.small_talk().await,
             most: most_recalled(&self.config),
+            room: Some(&self.room),
         }
         .run(question)
         .await?;

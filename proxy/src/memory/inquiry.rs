@@ -16,6 +16,7 @@ use super::small_talk::SmallTalk;
 use super::words_of;
 use crate::config::{MemoryConfig, RecallReach};
 use crate::error::MemoryError;
+use crate::room::Room;
 
 /// What an inquiry needs.
 pub(crate) struct Inquiry<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Inquiry<'a> {
     pub(crate) config: &'a MemoryConfig,
     /// What is no question about the memory, if that is known.
     pub(crate) small_talk: Option<&'a SmallTalk>,
+    /// Where what is compared takes its place, if that is bounded.
+    pub(crate) room: Option<&'a Room>,
 }
 
 /// What an inquiry found.
@@ -79,6 +82,7 @@ impl Inquiry<'_> {
             small_talk: self.small_talk,
             // The newer of two facts may be behind those that are shown.
             most: most.max(most_recalled(&config)),
+            room: self.room,
         };
         let (text, asked) = (question.clone(), Utc::now());
         let question = RecallQuery {

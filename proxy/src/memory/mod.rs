@@ -41,6 +41,7 @@ pub(crate) use wording::{one_line, words_of};
 
 use crate::config::{Config, MemoryConfig};
 use crate::error::MemoryError;
+use crate::room::Room;
 
 /// A part that the memory cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -77,6 +78,8 @@ pub(crate) struct Memory {
     /// Held by whoever divides a memory into topics, which takes all processors for a moment.
     dividing: Arc<Mutex<()>>,
     config: MemoryConfig,
+    /// Where passages that questions are compared with take their places.
+    room: Room,
 }
 
 impl Memory {
@@ -84,7 +87,8 @@ impl Memory {
     pub(crate) fn start(engine: Engine, store: Store, masker: Masker, config: &Config, limits: CallerLimits) -> Self {
         let masker = Arc::new(masker);
         let ingest = IngestPipeline::start(engine.clone(), store.clone(), &masker, config, limits);
-        Self { engine, store, ingest, masker, dividing: Arc::default(), config: config.memory.clone() }
+        let room = Room::of(config.server.max_memory.recall());
+        Self { engine, store, ingest, masker, dividing: Arc::default(), config: config.memory.clone(), room }
     }
 
     /// The parts that have stopped.
@@ -175,7 +179,13 @@ impl Memory {
         most: usize,
     ) -> Result<InquiryFindings, MemoryError> {
         let small_talk = self.ingest.small_talk().await;
-        let inquiry = Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk };
+        let inquiry = Inquiry {
+            engine: &self.engine,
+            store: &self.store,
+            config: &self.config,
+            small_talk,
+            room: Some(&self.room),
+        };
         inquiry.ask(scope, question, most).await
     }
 

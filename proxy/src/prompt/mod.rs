@@ -5,7 +5,7 @@
 
 #[cfg(test)]
 mod allocation_tests;
-mod blocking;
+pub(crate) mod blocking;
 mod build;
 mod conversation_match;
 mod cuttable;

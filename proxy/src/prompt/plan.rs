@@ -28,6 +28,7 @@ use crate::memory::{IncomingTurns, PromptMemory};
 use crate::openai::request::Surface;
 use crate::openai::tokens::EstimatedPrompt;
 use crate::reason::Reason;
+use crate::room::Held;
 use crate::telemetry::metrics;
 
 /// What became of a chat request.
@@ -96,6 +97,8 @@ pub(crate) struct Plan {
     pub(crate) estimated: Option<EstimatedPrompt>,
     /// Whose request it is, as far as it could be read.
     pub(crate) scope: Option<Scope>,
+    /// What is held of `server.max_memory` for all of this.
+    pub(crate) held: Option<Held>,
     /// Everything else that is said about it.
     pub(crate) receipt: Receipt,
 }
@@ -121,6 +124,7 @@ impl Plan {
             reply_slot: None,
             estimated: None,
             scope: None,
+            held: None,
             receipt: Receipt::default(),
         }
     }

@@ -29,9 +29,11 @@ use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
 use crate::openai::request::Surface;
 use crate::prompt::Planner;
+use crate::prompt::blocking::block_in_place_if_large;
 use crate::prompt::plan::{Plan, PlanOutcome, RequestContext};
 use crate::prompt::receipt::Receipt;
 use crate::reason::Reason;
+use crate::room;
 use crate::telemetry::metrics::{self, UpstreamTimer};
 use crate::upstream::CallBody;
 
@@ -61,7 +63,7 @@ pub(crate) async fn answer(
     // Refused whatever the mode: a memory must not depend on which of two users or projects comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     credentials::project(&parts.headers, &shared.config.memory.project_header)?;
-    let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
+    let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes, &shared.room).await?;
     let time = chrono::Utc::now();
     let mut plan = match identity(shared, &parts, mode) {
         Ok(identity) => {
@@ -104,10 +106,13 @@ pub(crate) async fn answer(
         );
     }
     let started = Instant::now();
+    // What the requests of a tool loop take is held as long as the answer lasts; what is to be stored, until it is.
+    let mut held = None;
     let answered = match plan.recall_tool_context.take() {
         Some(recall_tool_context) => {
             // What the answer says of tokens is the sum of several prompts.
             plan.estimated = None;
+            held = plan.held.as_mut().map(|all| all.split(LOOP_COPIES * plan.body.len()));
             Box::pin(recall_tool::answer(ToolLoop::new(shared, chat.id, call, recall_tool_context))).await
         }
         None => shared.send(call).await,
@@ -125,7 +130,8 @@ pub(crate) async fn answer(
     }
     AskedHeaders::default().add(response.headers_mut());
     let listener = accepted.then(|| turn_recorder::listener(shared, chat.id, plan)).flatten();
-    Ok((observed(shared, response, chat.surface, listener, started), outcome))
+    let response = response.map(|body| holding(body, (UpstreamTimer(started), held)));
+    Ok((observed(shared, response, chat.surface, listener), outcome))
 }
 
 /// Who sends a request; or why the memory does not apply, whoever that is.
@@ -196,7 +202,7 @@ async fn plan_and_measure(shared: &Shared, context: RequestContext<'_>, body: By
     };
     let started = Instant::now();
     // Boxed, so that a request without a memory is as small as one that is only relayed.
-    let plan = Box::pin(plan_decompressed(planner, context, body, shared.config.server.max_body_bytes)).await;
+    let plan = Box::pin(plan_decompressed(shared, planner, context, body)).await;
     metrics::overhead(started.elapsed());
     metrics::steps(&plan.receipt.milliseconds.steps);
     if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
@@ -210,20 +216,33 @@ async fn plan_and_measure(shared: &Shared, context: RequestContext<'_>, body: By
 }
 
 /// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
-async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body: Bytes, limit: usize) -> Plan {
+async fn plan_decompressed(shared: &Shared, planner: &Planner, context: RequestContext<'_>, body: Bytes) -> Plan {
     // Decompressing and planning share `memory.deadline_ms`.
     let deadline = Deadline::after(planner.config.deadline);
-    let decoding = encoding::decompressed(context.sender.headers, &body, limit);
+    let limit = shared.config.server.max_body_bytes;
+    let decoding = encoding::decompressed(context.sender.headers, &body, limit, &shared.room);
+    let without = |reason: Reason| {
+        if reason == Reason::NoRoom {
+            metrics::no_room("request");
+        }
+        Plan::not_applicable(body.clone(), reason)
+    };
     match deadline.wait_for(decoding).await {
         Ok(Ok(decompressed)) => {
+            let needed = block_in_place_if_large(decompressed.len(), || room::for_reading(&decompressed));
+            let Some(mut held) = shared.room.try_take(needed) else {
+                return without(Reason::NoRoom);
+            };
             let _passing = planner.memory.in_flight();
             let plan = planner.plan(context, decompressed, &deadline).await;
-            match plan.outcome {
-                PlanOutcome::Rewritten => plan,
-                PlanOutcome::Passthrough | PlanOutcome::FailedOpen => Plan { body, ..plan },
-            }
+            let body = match plan.outcome {
+                PlanOutcome::Rewritten => held.split(plan.body.len()).around(plan.body.clone()),
+                PlanOutcome::Passthrough | PlanOutcome::FailedOpen => body,
+            };
+            held.keep(held_after(&plan));
+            Plan { body, held: Some(held), ..plan }
         }
-        Ok(Err(error)) => Plan::not_applicable(body, error.into()),
+        Ok(Err(error)) => without(error.into()),
         Err(error) => {
             planner.report(&error);
             Plan { outcome: PlanOutcome::FailedOpen, ..Plan::passthrough(body) }
@@ -231,13 +250,22 @@ async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body:
     }
 }
 
+/// What is held of a request once its prompt is planned, besides its body.
+fn held_after(plan: &Plan) -> usize {
+    let stored: usize = plan.intake.turns.iter().map(|turn| turn.text.len()).sum();
+    let loops = plan.recall_tool_context.as_ref().map_or(0, |_| LOOP_COPIES * plan.body.len());
+    stored + loops
+}
+
+/// How often a request's body is there that goes through a tool loop: as it was offered, as it is sent, and with what was found.
+const LOOP_COPIES: usize = 3;
+
 /// Passes the reply on and reads along.
 fn observed(
     shared: &Shared,
     response: Response<Body>,
     surface: Surface,
     listener: Option<Box<dyn ReplyListener>>,
-    started: Instant,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     // With the memory off nothing is read and nothing is added.
@@ -250,7 +278,7 @@ fn observed(
         // An error event may have to follow, so the length is not known.
         parts.headers.remove(CONTENT_LENGTH);
     }
-    let observed = ObservedBody::new(holding(body, UpstreamTimer(started)), reply, listener);
+    let observed = ObservedBody::new(body, reply, listener, &shared.room);
     Response::from_parts(parts, observed.boxed_unsync())
 }
 

@@ -200,6 +200,7 @@ fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Heads are waited for by `attend`, which knows a head that has begun from one that has not.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>).max_headers(headers::MOST_LINES);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING);
+    builder.http1().max_buf_size(headers::BUFFER_BYTES);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING).max_send_buf_size(headers::BUFFER_BYTES);
     builder
 }

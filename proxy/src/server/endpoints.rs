@@ -49,6 +49,7 @@ pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<R
 pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     operator::ensure_operator(&shared.config.server, request.headers())?;
+    telemetry::metrics::held(shared.room.held());
     if let Some(memory) = shared.memory() {
         telemetry::metrics::engine(&memory.engine_status());
         telemetry::metrics::store(&memory.store_status(), &memory.store_troubles());

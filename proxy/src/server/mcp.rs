@@ -20,9 +20,11 @@ use url::form_urlencoded;
 
 use super::{Shared, api, operator};
 use crate::error::ProxyError;
+use crate::http::encoding::{self, EncodingError};
 use crate::http::response::{Body, serialized};
-use crate::http::{RequestBody, body, credentials, encoding};
+use crate::http::{RequestBody, body, credentials};
 use crate::mcp::{ApiRequest, Ask, MemoryServer, Reach, Source};
+use crate::room;
 
 /// Where it is.
 pub(crate) const PATH: &str = "/mainpoint/mcp";
@@ -36,9 +38,10 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) 
     api::ensure_no_query(&request)?;
     let most_bytes = shared.config.server.max_body_bytes;
     let (head, body) = request.into_parts();
-    let bytes = body::read(body, &head.headers, most_bytes).await?;
-    let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes).await;
-    let decompressed = decompressed.map_err(|_| ProxyError::UnsupportedEncoding)?;
+    let bytes = body::read(body, &head.headers, most_bytes, &shared.room).await?;
+    let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes, &shared.room).await;
+    let decompressed = decompressed.map_err(EncodingError::refusal)?;
+    let _held = shared.room.try_take(room::for_reading(&decompressed)).ok_or(ProxyError::NoRoom)?;
     if head.method == Method::POST
         && let Some(error) = misunderstood(&decompressed)
     {

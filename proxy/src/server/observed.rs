@@ -1,7 +1,7 @@
 //! The body of a chat reply on its way to the client: every byte passes as it came, a parser reads along.
 //!
 //! A stream that breaks off ends in a visible error event instead of silence. What ends the answer is held back until
-//! its listener acknowledges it.
+//! its listener acknowledges it. Where there is no room for the parser's copy it is given up; the reply passes all the same.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,6 +16,7 @@ use crate::http::response::{Body, BodyError, envelope};
 use crate::http::through::Next;
 use crate::openai::reply::{Document, ReplyParser, Verdict};
 use crate::openai::request::Surface;
+use crate::room::{Held, Room};
 use crate::telemetry::metrics;
 
 /// What kind of reply passes by.
@@ -75,6 +76,8 @@ pub(crate) struct ObservedBody {
     acknowledgement: Option<AcknowledgementFuture>,
     /// What waits until it is.
     held: Option<(AcknowledgementFuture, Next)>,
+    /// What the parser may keep; `None` where it keeps next to nothing.
+    room: Option<Held>,
     passed: u64,
     /// The reply said that it is over; whatever follows needs no reading.
     done: bool,
@@ -83,8 +86,8 @@ pub(crate) struct ObservedBody {
 }
 
 impl ObservedBody {
-    /// Watches `inner`; `listener` hears of the end before the client can see it.
-    pub(crate) fn new(inner: Body, reply: ReplyKind, listener: Option<Box<dyn ReplyListener>>) -> Self {
+    /// Watches `inner`; `listener` hears of the end before the client can see it. What is kept of the reply takes its place in `room`.
+    pub(crate) fn new(inner: Body, reply: ReplyKind, listener: Option<Box<dyn ReplyListener>>, room: &Room) -> Self {
         let parser = match reply {
             ReplyKind::Events(surface) => ReplyParser::events(surface),
             ReplyKind::Document(_) if listener.is_some() => ReplyParser::Document(Document::default()),
@@ -98,16 +101,27 @@ impl ObservedBody {
             accepted: false,
             acknowledgement: None,
             held: None,
+            room: None,
             passed: 0,
             done: false,
             ended: false,
         };
+        if observed.listener.is_none() {
+            observed.parser.read_no_text();
+        }
+        if !matches!(observed.parser, ReplyParser::Blind) {
+            observed.room = room.try_take(FIRST_ROOM);
+            if observed.room.is_none() {
+                observed.give_up();
+            }
+        }
         observed.accept_early();
         observed
     }
 
     fn pass(&mut self, bytes: &Bytes) {
         self.passed += bytes.len() as u64;
+        self.make_room(bytes.len());
         self.parser.push(bytes);
         let over = match self.reply {
             ReplyKind::Events(_) => self.parser.is_done(),
@@ -119,6 +133,21 @@ impl ObservedBody {
         } else {
             self.accept_early();
         }
+    }
+
+    /// Has room for so many bytes more of the parser's copy, or gives that up.
+    fn make_room(&mut self, bytes: usize) {
+        let wanted = COPIES * (self.parser.held() + bytes);
+        let has_room = |held: &mut Held| wanted <= held.bytes() || held.try_grow_to(2 * wanted);
+        if !self.room.as_mut().is_none_or(has_room) {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        metrics::no_room("answer");
+        self.parser.give_up();
+        self.room = None;
     }
 
     fn deliver(&mut self) {
@@ -236,6 +265,10 @@ impl HttpBody for ObservedBody {
     }
 }
 
+/// What is taken for the copy of a reply at first: enough for most.
+const FIRST_ROOM: usize = 64 << 10;
+/// How often a reply's text is there: as it came, and as a turn.
+const COPIES: usize = 2;
 const BROKEN: &str = "upstream_broken";
 
 /// The event that tells the client why its stream ends.

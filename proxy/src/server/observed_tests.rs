@@ -71,7 +71,8 @@ fn observed(pieces: Vec<Piece>, reply: ReplyKind) -> (ObservedBody, Heard, onesh
     let heard = Heard::default();
     let (done, written) = oneshot::channel();
     let notes = Notes { heard: heard.clone(), written };
-    (ObservedBody::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
+    let room = Room::of(1 << 20);
+    (ObservedBody::new(body(pieces), reply, Some(Box::new(notes)), &room), heard, done)
 }
 
 async fn watch(pieces: Vec<Piece>, reply: ReplyKind) -> (String, Option<String>) {
@@ -190,7 +191,7 @@ async fn a_document_is_delivered_with_its_last_byte_and_a_broken_one_fails() {
     let document = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
     let (bytes, text) = watch(vec![Ok(document)], ReplyKind::Document(Some(document.len() as u64))).await;
     assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
-    let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), ReplyKind::Document(None), None);
+    let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), ReplyKind::Document(None), None, &Room::of(0));
     assert!(broken.collect().await.is_err());
 }
 
@@ -226,4 +227,26 @@ fn only_replies_that_can_be_read_are_read() {
     assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), ReplyKind::Document(Some(5)));
     assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), ReplyKind::Other);
     assert_eq!(kind(&[]), ReplyKind::Other);
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_a_copy_the_reply_passes_untouched_and_its_request_is_stored() {
+    let long = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "word ".repeat(2000));
+    let document = format!("{{\"choices\":[{{\"message\":{{\"content\":\"{}\"}}}}]}}", "word ".repeat(9000));
+    let stream: Vec<&str> = std::iter::once(TEXT).chain([long.as_str(); 8]).chain([DONE]).collect();
+    for (pieces, reply) in [(stream, CHAT), (vec![document.as_str()], ReplyKind::Document(None))] {
+        for bytes in [0, 64 << 10, 1 << 20] {
+            let room = Room::of(bytes);
+            let (heard, (done, written)) = (Heard::default(), oneshot::channel());
+            let notes = Notes { heard: heard.clone(), written };
+            let frames = pieces.iter().map(|piece| Ok::<_, BodyError>(Frame::data(Bytes::from((*piece).to_owned()))));
+            let inner = StreamBody::new(stream::iter(frames.collect::<Vec<_>>())).boxed_unsync();
+            let observed = ObservedBody::new(inner, reply, Some(Box::new(notes)), &room);
+            done.send(()).unwrap();
+            assert_eq!(observed.collect().await.unwrap().to_bytes(), pieces.concat());
+            assert_eq!(heard.all().first().map(String::as_str), Some("accepted"));
+            assert_eq!(heard.text().is_some(), bytes > 64 << 10, "{reply:?} in {bytes} bytes");
+            assert_eq!(room.held(), 0);
+        }
+    }
 }

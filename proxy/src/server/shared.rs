@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::conversation::scope::Sender;
 use crate::error::ProxyError;
 use crate::memory::Memory;
+use crate::room::Room;
 use crate::upstream::{Call, Upstream, cut};
 
 use super::{LatePlanner, Receipts, RequestLimits};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) planner: LatePlanner,
     /// What was done to recent requests.
     pub(crate) receipts: Receipts,
+    /// What requests and answers may hold together.
+    pub(crate) room: Room,
     /// Renders `/metrics`.
     pub(crate) metrics: PrometheusHandle,
 }

@@ -13,6 +13,7 @@ use crate::openai::reply::Verdict;
 use crate::openai::tokens::EstimatedPrompt;
 use crate::prompt::plan::Plan;
 use crate::prompt::receipt::ReplyNote;
+use crate::room::Held;
 
 /// A request that was forwarded, and what is to be stored of it.
 struct TurnRecorder {
@@ -20,6 +21,8 @@ struct TurnRecorder {
     id: Uuid,
     /// What it brings.
     intake: IncomingTurns,
+    /// What is held for that until it is handed over.
+    held: Option<Held>,
     /// Where the reply stands.
     slot: Option<ReplySlot>,
     /// The prompt whose tokens the reply may say.
@@ -31,11 +34,19 @@ struct TurnRecorder {
 /// Stores the new turns of the request that was planned so, and the reply that takes its slot. `None` where there is nothing to
 /// store or to learn.
 pub(super) fn listener(shared: &Arc<Shared>, id: Uuid, plan: Plan) -> Option<Box<dyn ReplyListener>> {
-    let Plan { intake, reply_slot: slot, estimated, .. } = plan;
+    let Plan { intake, reply_slot: slot, estimated, held, .. } = plan;
     if shared.planner.get().is_none() || (intake.is_empty() && slot.is_none() && estimated.is_none()) {
         return None;
     }
-    Some(Box::new(TurnRecorder { shared: Arc::clone(shared), id, intake, slot, estimated, acknowledgement: None }))
+    Some(Box::new(TurnRecorder {
+        shared: Arc::clone(shared),
+        id,
+        intake,
+        held,
+        slot,
+        estimated,
+        acknowledgement: None,
+    }))
 }
 
 impl TurnRecorder {
@@ -55,6 +66,7 @@ impl ReplyListener for TurnRecorder {
     fn accept(&mut self) {
         let intake = std::mem::take(&mut self.intake);
         self.submit(intake);
+        self.held = None;
     }
 
     fn told_tokens(&mut self, tokens: u64) {

@@ -37,6 +37,8 @@ const UNREADABLE: &str = "mainpoint_unreadable_turns_total";
 const MASKED: &str = "mainpoint_masked_secrets_total";
 const FAILURES: &str = "mainpoint_failures_total";
 const PASSTHROUGH: &str = "mainpoint_passthrough_total";
+const HELD: &str = "mainpoint_held_bytes";
+const NO_ROOM: &str = "mainpoint_no_room_total";
 const TUNNELS: &str = "mainpoint_tunnels";
 const ODD_MESSAGES: &str = "mainpoint_odd_messages_total";
 const OVER_BUDGET: &str = "mainpoint_over_budget_total";
@@ -168,6 +170,16 @@ pub(crate) fn passthrough(reason: &'static str) {
     counter!(PASSTHROUGH, "reason" => reason).increment(1);
 }
 
+/// Bytes that are held of requests and answers; called before rendering.
+pub(crate) fn held(bytes: usize) {
+    gauge!(HELD).set(bytes as f64);
+}
+
+/// Something that found no room in memory.
+pub(crate) fn no_room(what: &'static str) {
+    counter!(NO_ROOM, "what" => what).increment(1);
+}
+
 /// Tunnels that were opened, or closed if less than nothing.
 pub(crate) fn tunnels(change: f64) {
     gauge!(TUNNELS).increment(change);
@@ -291,6 +303,18 @@ fn describe(labels: &Labels<'_>) {
     }
     for reason in ["full", "share"] {
         counter!(BACKLOG_REFUSED, "reason" => reason).increment(0);
+    }
+    describe_gauge!(
+        HELD,
+        Unit::Bytes,
+        "Bytes held of requests, what is made of them, and answers; server.max_memory bounds them."
+    );
+    describe_counter!(
+        NO_ROOM,
+        "Times that server.max_memory left no room, by what for: a body is refused, all else done without."
+    );
+    for what in ["body", "request", "answer", "recall"] {
+        counter!(NO_ROOM, "what" => what).increment(0);
     }
     gauge!(BACKLOG).set(0.0);
     gauge!(CONNECTIONS).set(0.0);

@@ -20,10 +20,6 @@ use crate::directory::{Directory, keep_private};
 use crate::error::StoreError;
 use crate::records::TableVersions;
 
-/// Lance's own defaults are 6 GiB and 1 GiB.
-const INDEX_CACHE_BYTES: usize = 256 << 20;
-const METADATA_CACHE_BYTES: usize = 32 << 20;
-
 /// Both tables as they lie there, and nothing changed.
 #[derive(Debug)]
 pub(crate) struct Inspected {
@@ -45,9 +41,10 @@ impl Inspected {
     /// # Errors
     /// What keeps this mainpoint from using them: another version, width or a file that can't be read.
     pub(crate) async fn new(directory: &Directory, config: &StoreConfig) -> Result<Self, StoreError> {
-        let indices = Arc::new(IndexCache::new(INDEX_CACHE_BYTES));
+        // Lance's own defaults are 6 GiB of indices and 1 GiB of metadata.
+        let indices = Arc::new(IndexCache::new(config.caches.indices));
         let backend: Arc<dyn lance::cache::CacheBackend> = indices.clone();
-        let session = Session::with_index_cache_backend(backend, METADATA_CACHE_BYTES, Arc::default());
+        let session = Session::with_index_cache_backend(backend, config.caches.metadata, Arc::default());
         let session = Arc::new(session);
         let turns = inspection::inspect(directory, TURNS, &session).await?;
         let points = inspection::inspect(directory, POINTS, &session).await?;

@@ -232,6 +232,12 @@ impl Snapshot<'_> {
         }
     }
 
+    /// What a passage takes in memory on the mean, as far as passages were found lately.
+    #[must_use]
+    pub fn passage_bytes(&self) -> usize {
+        self.shared.passage_cache.mean_bytes()
+    }
+
     /// The passages that lie in rows of this snapshot, each named once, by turn and passage. What was asked for or found lately
     /// comes from memory.
     ///

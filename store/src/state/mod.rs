@@ -103,19 +103,22 @@ pub(crate) struct Writer {
 
 impl Shared {
     pub(crate) fn new(config: StoreConfig, directory: Directory, journal: Journal, tables: Tables) -> Self {
-        let passage_cache = PassageCache::new(config.recent_bytes);
+        let passage_cache = PassageCache::new(config.caches.passages);
+        let sketch_cache = Arc::new(SketchCache::holding(config.caches.sketches));
+        let row_cache = RowCache::holding(config.caches.rows);
+        let turn_index = Mutex::new(TurnIndex::holding(config.caches.turns));
         Self {
             config,
             directory,
             journal,
             tables: RwLock::new(tables),
             passage_cache,
-            row_cache: RowCache::default(),
-            sketch_cache: Arc::default(),
+            row_cache,
+            sketch_cache,
             has_vector_index: AtomicBool::new(false),
             troubles: Troubles::default(),
             deletions_due: DeletionsDue::default(),
-            turn_index: Mutex::default(),
+            turn_index,
             journal_order: Mutex::default(),
             maintenance: AsyncMutex::default(),
             trimming: AsyncMutex::default(),

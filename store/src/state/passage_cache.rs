@@ -27,6 +27,8 @@ struct Cached {
 
 /// What a passage takes besides its ranking data: itself, and its place in the list and the table.
 const OVERHEAD: usize = 160;
+/// What most passages take.
+const USUAL: usize = 2 << 10;
 
 impl PassageCache {
     /// Holds at most so many bytes.
@@ -67,6 +69,12 @@ impl PassageCache {
         {
             cached.bytes -= bytes(&oldest);
         }
+    }
+
+    /// What a passage takes, on the mean of those that are held.
+    pub(crate) fn mean_bytes(&self) -> usize {
+        let cached = self.lock();
+        cached.bytes.checked_div(cached.passages.len()).unwrap_or(USUAL)
     }
 
     /// Forgets the passages of these turns.

@@ -13,9 +13,6 @@ use lance::Dataset;
 
 use crate::records::{Scope, TurnId};
 
-/// Turns whose rows are remembered, over all scopes; about 100 bytes each.
-const MOST_TURNS: usize = 400_000;
-
 /// The fragments of one version of the table.
 #[derive(Debug)]
 pub(crate) struct Fragments {
@@ -28,9 +25,10 @@ pub(crate) struct Fragments {
 type Deletions = Option<(u64, u64)>;
 
 /// Where the points of turns lie.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RowCache {
     cached: Mutex<CachedRows>,
+    most_turns: usize,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +80,11 @@ impl Fragments {
 }
 
 impl RowCache {
+    /// Remembers the rows of at most so many turns, over all scopes; about 100 bytes each.
+    pub(crate) fn holding(most_turns: usize) -> Self {
+        Self { cached: Mutex::default(), most_turns }
+    }
+
     /// Where the points of these turns lie.
     pub(crate) fn look_up(&self, fragments: &Fragments, scope: &Scope, turns: &[TurnId]) -> Lookup {
         let cached = self.lock();
@@ -106,7 +109,7 @@ impl RowCache {
         found: &HashMap<TurnId, Vec<u64>>,
     ) {
         let mut cached = self.lock();
-        if cached.turns + turns.len() > MOST_TURNS {
+        if cached.turns + turns.len() > self.most_turns {
             *cached = CachedRows::default();
         }
         let known = cached.scopes.entry(scope.clone()).or_default();
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn rows_are_remembered_as_long_as_their_fragments_stay_as_they_are() {
-        let (places, scope) = (RowCache::default(), Scope::new("s").unwrap());
+        let (places, scope) = (RowCache::holding(100), Scope::new("s").unwrap());
         let turns = [turn(1), turn(2), turn(3)];
         let found = HashMap::from([(turn(1), vec![row(0, 7)]), (turn(2), vec![row(0, 8), row(1, 0)])]);
         let now = fragments(5, &[(0, None), (1, Some((4, 9)))]);

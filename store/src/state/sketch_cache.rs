@@ -16,8 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::lance::sketches::SketchedFragment;
 use crate::records::Scope;
 
-/// Bytes that are held at most, over all scopes.
-const MOST_BYTES: usize = 512 << 20;
 /// How long nothing of a scope is loaded after a fragment of it could not be read.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -92,14 +90,8 @@ impl FragmentKey {
     }
 }
 
-impl Default for SketchCache {
-    fn default() -> Self {
-        Self::holding(MOST_BYTES)
-    }
-}
-
 impl SketchCache {
-    /// Holds at most so many bytes.
+    /// Holds at most so many bytes, over all scopes.
     pub(crate) fn holding(most_bytes: usize) -> Self {
         Self { cached: Mutex::default(), most_bytes, loading: Arc::new(Semaphore::new(1)) }
     }
@@ -244,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_loaded_by_one_at_a_time() {
-        let (cache, scope, fragments) = (Arc::new(SketchCache::default()), scope("s"), [fragment(0), fragment(1)]);
+        let (cache, scope, fragments) =
+            (Arc::new(SketchCache::holding(512 << 20)), scope("s"), [fragment(0), fragment(1)]);
         let first = look_up(&cache, &scope, &fragments);
         assert_eq!(first.missing.len(), 2);
         assert!(look_up(&cache, &scope, &fragments).loading.is_none());
@@ -257,7 +250,7 @@ mod tests {
 
     #[test]
     fn while_one_scope_is_loaded_no_other_is() {
-        let (cache, fragments) = (Arc::new(SketchCache::default()), [fragment(0)]);
+        let (cache, fragments) = (Arc::new(SketchCache::holding(512 << 20)), [fragment(0)]);
         let first = look_up(&cache, &scope("a"), &fragments);
         assert!(first.loading.is_some());
         let other = look_up(&cache, &scope("b"), &fragments);
@@ -268,7 +261,8 @@ mod tests {
 
     #[test]
     fn each_fragment_is_there_as_soon_as_it_is_loaded() {
-        let (cache, scope, fragments) = (Arc::new(SketchCache::default()), scope("s"), [fragment(0), fragment(1)]);
+        let (cache, scope, fragments) =
+            (Arc::new(SketchCache::holding(512 << 20)), scope("s"), [fragment(0), fragment(1)]);
         let loading = look_up(&cache, &scope, &fragments).loading.unwrap();
         loading.keep(FragmentKey::of(&fragments[1]), SketchedFragment::default());
         assert_eq!(missing(&cache, &scope, &fragments), [0]);
@@ -277,7 +271,7 @@ mod tests {
 
     #[test]
     fn after_a_failure_nothing_of_the_scope_is_loaded_for_a_minute_unless_the_fragment_is_gone() {
-        let (cache, failing, other) = (Arc::new(SketchCache::default()), scope("failing"), scope("other"));
+        let (cache, failing, other) = (Arc::new(SketchCache::holding(512 << 20)), scope("failing"), scope("other"));
         let fragments = [fragment(0), fragment(1)];
         let start = Instant::now();
         let loading = cache.look_up(&failing, &fragments, start).loading.unwrap();
@@ -296,7 +290,7 @@ mod tests {
 
     #[test]
     fn fragments_with_another_file_or_other_deletions_are_others() {
-        let (cache, scope, before) = (Arc::new(SketchCache::default()), scope("s"), fragment(0));
+        let (cache, scope, before) = (Arc::new(SketchCache::holding(512 << 20)), scope("s"), fragment(0));
         load(&cache, &scope, std::slice::from_ref(&before));
         let mut deleted = before.clone();
         deleted.deletion_file = Some(lance::table::format::DeletionFile {

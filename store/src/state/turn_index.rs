@@ -3,16 +3,13 @@
 //! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?".
 //!
 //! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
-//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 100 MB).
+//! when it is first asked for, and the least recently used scopes are forgotten above so many ids, of about 100 bytes each.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::records::{ConversationId, Pending, Scope, ScopeCounts, TurnId};
-
-/// Ids kept in memory over all scopes.
-const CAPACITY: usize = 1_000_000;
 
 /// The stored turns of some conversations but for a few: a short way to name many turns.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,16 +78,22 @@ impl ScopeTurns {
 }
 
 /// Which turns the store knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TurnIndex {
     scopes: HashMap<Scope, ScopeTurns>,
     clock: u64,
     accepted: usize,
     completed: usize,
-    capacity: Option<usize>,
+    /// Ids kept in memory over all scopes.
+    capacity: usize,
 }
 
 impl TurnIndex {
+    /// Keeps so many ids, over all scopes.
+    pub(crate) fn holding(capacity: usize) -> Self {
+        Self { scopes: HashMap::new(), clock: 0, accepted: 0, completed: 0, capacity }
+    }
+
     /// Forgets everything but what the journal has. What is stored is loaded again when it is asked for.
     pub(crate) fn reset(&mut self, pending: &[((Scope, TurnId), Pending)]) {
         self.scopes.clear();
@@ -314,7 +317,7 @@ impl TurnIndex {
 
     /// Unloads the least recently used scopes until the ids fit; the one just asked for stays.
     fn evict(&mut self, current: &Scope) {
-        let capacity = self.capacity.unwrap_or(CAPACITY);
+        let capacity = self.capacity;
         let mut total: usize = self.scopes.values().map(|turns| turns.stored.len() + 1).sum();
         if total <= capacity {
             return;

@@ -31,7 +31,7 @@ fn time(row: u64) -> DateTime<Utc> {
 
 #[test]
 fn a_turn_is_counted_where_it_is() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     turn_index.set_pending(&scope, id(1), Pending::Accepted);
     turn_index.set_pending(&scope, id(2), Pending::Accepted);
     turn_index.set_pending(&scope, id(2), Pending::Completed);
@@ -48,7 +48,7 @@ fn a_turn_is_counted_where_it_is() {
 
 #[test]
 fn a_load_that_began_before_a_delete_is_refused() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
     turn_index.unload(&scope);
     assert!(!turn_index.load(&scope, generation, vec![found(1, 0)]));
@@ -60,7 +60,7 @@ fn a_load_that_began_before_a_delete_is_refused() {
 
 #[test]
 fn deleted_turns_are_forgotten_wherever_they_are_and_the_others_stay() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
     assert!(turn_index.load(&scope, generation, vec![found(1, 0), found(2, 0)]));
     turn_index.set_pending(&scope, id(3), Pending::Accepted);
@@ -78,7 +78,7 @@ fn deleted_turns_are_forgotten_wherever_they_are_and_the_others_stay() {
 
 #[test]
 fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are_refused() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     turn_index.set_pending(&scope, id(1), Pending::Completed);
     turn_index.set_pending(&scope, id(2), Pending::Accepted);
     turn_index.set_stored(&scope, id(3), name(0));
@@ -91,7 +91,7 @@ fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are
 
 #[test]
 fn rows_stored_during_a_load_are_not_lost() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
     turn_index.set_stored(&scope, id(1), name(0));
     assert!(turn_index.load(&scope, generation, vec![]));
@@ -100,7 +100,7 @@ fn rows_stored_during_a_load_are_not_lost() {
 
 #[test]
 fn rows_and_times_are_those_of_which_turns_were_last_found() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
     assert!(turn_index.load(&scope, generation, vec![found(1, 0), found(2, 0)]));
     turn_index.set_stored(&scope, id(3), name(0));
@@ -120,7 +120,7 @@ fn rows_and_times_are_those_of_which_turns_were_last_found() {
 
 #[test]
 fn above_its_capacity_the_scope_used_longest_ago_is_forgotten_unless_something_is_pending_there() {
-    let mut turn_index = TurnIndex { capacity: Some(10), ..TurnIndex::default() };
+    let mut turn_index = TurnIndex::holding(10);
     for (name, first) in [("pending", 0), ("old", 10), ("new", 20)] {
         let scope = scope(name);
         let generation = turn_index.begin_load(&scope).unwrap();
@@ -136,7 +136,7 @@ fn above_its_capacity_the_scope_used_longest_ago_is_forgotten_unless_something_i
 
 #[test]
 fn many_turns_are_named_by_their_conversations_and_the_few_that_are_not_asked_for() {
-    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let (mut turn_index, scope) = (TurnIndex::holding(1_000_000), scope("a"));
     assert_eq!(turn_index.complement(&scope, &[id(1)]), None, "not loaded");
     let generation = turn_index.begin_load(&scope).unwrap();
     let stored = (0..20).map(|number| found(number, 0)).chain((100..130).map(|number| found(number, 100)));

@@ -1,6 +1,6 @@
 //! Every passage of a conversation or scope at once.
 
-use mainpoint_store::{Point, Scope, SearchQuery, Snapshot, Store, StoreConfig, Turn, TurnId, Within};
+use mainpoint_store::{CacheSizes, Point, Scope, SearchQuery, Snapshot, Store, StoreConfig, Turn, TurnId, Within};
 
 use crate::support::{config, conversation_id, everything, id, open, point, read, scope, turn};
 
@@ -24,9 +24,10 @@ fn ids(numbers: impl IntoIterator<Item = u64>) -> Vec<TurnId> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_what_is_there_now_however_often_it_was_asked_for_before() {
-    for recent_bytes in [0, 256 << 20] {
+    for passages in [0, 256 << 20] {
         let directory = tempfile::tempdir().unwrap();
-        let settings = StoreConfig { recent_bytes, ..config(directory.path()) };
+        let caches = CacheSizes { passages, ..CacheSizes::shares_of(4 << 30) };
+        let settings = StoreConfig { caches, ..config(directory.path()) };
         let (store, mine, other) = (Store::open(settings).await.unwrap(), scope("mine"), scope("other"));
         read(&store, &other, 50, &[("not mine", VECTOR)]).await;
         read(&store, &mine, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    ConversationAppend, ConversationId, IndexedPassage, LedgerKey, Point, PrefixId, Retain, SaidTurn, Scope,
-    SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within,
+    CacheSizes, ConversationAppend, ConversationId, IndexedPassage, LedgerKey, Point, PrefixId, Retain, SaidTurn,
+    Scope, SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within,
 };
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ pub(crate) fn config(directory: &Path) -> StoreConfig {
         retain_for: None,
         quoted: |_, _| Some(Vec::new()),
         ledger_age: Duration::from_secs(30 * 86_400),
-        recent_bytes: 256 << 20,
+        caches: CacheSizes::shares_of(4 << 30),
         cpu_threads: 2,
     }
 }

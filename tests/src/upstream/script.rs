@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use super::request::RecordedRequest;
 use crate::reply::Reply;
 use crate::strict;
@@ -18,6 +20,8 @@ pub(super) struct State {
     pub(super) otherwise: Otherwise,
     /// How many requests were given up before their answers ended.
     pub(super) abandoned: usize,
+    /// Whether bodies are forgotten once they are answered.
+    pub(super) forgets_bodies: bool,
     /// Whether what OpenAI's service would refuse is refused.
     pub(super) is_strict: bool,
     /// Why requests were refused.
@@ -52,7 +56,8 @@ impl State {
                 None => (self.otherwise.0)(&request),
             },
         };
-        self.requests.push(request);
+        let body = if self.forgets_bodies { Bytes::new() } else { request.body.clone() };
+        self.requests.push(RecordedRequest { body, ..request });
         reply
     }
 }

@@ -37,6 +37,7 @@ mod large_requests;
 mod last_answer;
 mod limits;
 mod long_results;
+mod max_memory;
 mod mcp;
 mod memory_api;
 mod memory_commands;

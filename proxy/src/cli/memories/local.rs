@@ -117,8 +117,8 @@ impl LocalMemory {
 
     async fn search(&self, question: String, limit: usize) -> Result<Value, CliError> {
         let small_talk = self.small_talk.get_or_try_init(|| SmallTalk::read(&self.engine)).await?;
-        let inquiry =
-            Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk: Some(small_talk) };
+        let (small_talk, room) = (Some(small_talk), None);
+        let inquiry = Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk, room };
         Ok(local_search::ask(&inquiry, &self.scope, question, limit).await?.describe())
     }
 

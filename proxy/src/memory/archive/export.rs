@@ -10,8 +10,8 @@ use mainpoint_store::{
 
 use super::line::ArchivedTurn;
 
-/// Turns that are read together.
-const PIECE: usize = 256;
+/// Turns that are read together, so that few long ones are in memory at once.
+const PIECE: usize = 64;
 
 /// A turn at a place, and where its conversation begins, if this is the first that a branch has behind that.
 #[derive(Debug, Clone, Copy)]

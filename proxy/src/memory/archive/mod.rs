@@ -117,8 +117,8 @@ impl<'a> Archive<'a> {
         Ok(begun.collect())
     }
 
-    /// At most `limit` turns of a conversation, oldest first, behind the place `after`, those before the place where it branched off
-    /// included; `None` if there is no such conversation.
+    /// At most `limit` turns of a conversation, fewer of long ones, oldest first, behind the place `after`, those before the place where
+    /// it branched off included; `None` if there is no such conversation.
     ///
     /// # Errors
     /// When the store fails.
@@ -134,9 +134,21 @@ impl<'a> Archive<'a> {
             return Ok(None);
         }
         let from = after.map_or(0, |after| after.place_behind(&line));
-        let page = Page::of(line.into_iter().skip(from), limit);
+        let mut page = Page::of(line.into_iter().skip(from), limit);
+        let (mut data, mut bytes) = (Vec::new(), 0);
+        let mut pieces = page.data.chunks(PIECE);
+        while bytes < PAGE_BYTES
+            && let Some(piece) = pieces.next()
+        {
+            let listed = self.listed(&outline, piece).await?;
+            bytes += listed.iter().map(|turn| turn.text.len()).sum::<usize>();
+            data.extend(listed);
+            if bytes >= PAGE_BYTES && pieces.len() > 0 {
+                page.next = piece.last().copied();
+            }
+        }
         let next = page.next.map(|(place, turn)| TurnCursor { position: place.position, turn }.to_string());
-        Ok(Some(Page { data: self.listed(&outline, &page.data).await?, next }))
+        Ok(Some(Page { data, next }))
     }
 
     /// A turn, and what was said before and after it in `conversation`, or without one in the first that it stands in, oldest first;
@@ -260,6 +272,10 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// Turns of a page that are read together.
+const PIECE: usize = 100;
+/// A page ends when it has so many bytes of text.
+const PAGE_BYTES: usize = 8 << 20;
 /// Most passages of one turn whose main points are shown.
 const MOST_PASSAGES: usize = 10_000;
 

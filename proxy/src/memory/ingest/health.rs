@@ -19,6 +19,8 @@ pub(super) struct JournalHealth {
     failure: Mutex<Option<&'static str>>,
     /// Of the texts that wait for the writer.
     pub(super) waiting_bytes: AtomicUsize,
+    /// Most of them.
+    most_bytes: usize,
     /// How long anybody waits for the journal.
     pub(super) timeout: Duration,
     /// How long the writer waits before it tries again.
@@ -27,18 +29,20 @@ pub(super) struct JournalHealth {
 }
 
 impl JournalHealth {
-    pub(super) fn new(timeout: Duration, pause: Duration) -> Self {
+    /// So many bytes may wait for the writer, or one request's alone.
+    pub(super) fn new(timeout: Duration, pause: Duration, most_bytes: usize) -> Self {
         Self {
             is_down: watch::Sender::new(false),
             failure: Mutex::default(),
             waiting_bytes: AtomicUsize::new(0),
+            most_bytes,
             timeout,
             pause,
             warnings: OncePerMinute::default(),
         }
     }
 
-    /// Whether more may wait for the writer. While the journal works, connections bound what waits.
+    /// Whether more may wait for the writer.
     pub(super) fn enter(&self, bytes: usize) -> bool {
         let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
         let is_allowed = self.has_room(waiting, bytes);
@@ -49,7 +53,9 @@ impl JournalHealth {
     }
 
     fn has_room(&self, waiting: usize, bytes: usize) -> bool {
-        !*self.is_down.borrow() || waiting.saturating_add(bytes) <= MOST_BYTES_WHILE_DOWN
+        let is_down = *self.is_down.borrow();
+        let most = if is_down { self.most_bytes.min(MOST_BYTES_WHILE_DOWN) } else { self.most_bytes };
+        waiting.saturating_add(bytes) <= most || (waiting == 0 && !is_down)
     }
 
     pub(super) fn leave(&self, bytes: usize) {
@@ -125,7 +131,7 @@ impl From<Refusal> for MemoryError {
     }
 }
 
-/// While the journal fails, so much waits in memory until it works again.
+/// While the journal fails, so much at most waits in memory until it works again.
 const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;
 
 #[cfg(test)]
@@ -134,8 +140,11 @@ mod tests {
 
     use super::*;
 
+    /// More than may wait for a journal that is down.
+    const MOST: usize = 2 * MOST_BYTES_WHILE_DOWN;
+
     fn health() -> JournalHealth {
-        JournalHealth::new(Duration::from_secs(60), Duration::ZERO)
+        JournalHealth::new(Duration::from_secs(60), Duration::ZERO, MOST)
     }
 
     #[test]
@@ -153,12 +162,20 @@ mod tests {
     fn what_would_not_be_let_in_to_wait_for_a_slow_journal_is_said_to_be_refused() {
         let health = health();
         assert!(health.enter(MOST_BYTES_WHILE_DOWN));
-        assert_eq!(health.refuses(1, || true), None, "while the journal is quick, any amount may wait");
+        assert_eq!(health.refuses(1, || true), None, "while the journal is quick, more may wait");
         health.set_down(true);
         assert_eq!(health.refuses(1, || true), Some("journal_busy"));
         assert!(!health.enter(1));
         health.leave(10);
         assert_eq!((health.refuses(10, || true), health.refuses(11, || true)), (None, Some("journal_busy")));
         assert!(health.enter(10) && !health.enter(1));
+    }
+    #[test]
+    fn a_request_that_brings_more_than_may_wait_is_taken_when_nothing_else_waits() {
+        let health = health();
+        assert!(health.enter(MOST + 1), "it would never be taken else");
+        assert!(!health.enter(1));
+        health.leave(MOST + 1);
+        assert!(health.enter(1) && !health.enter(MOST));
     }
 }

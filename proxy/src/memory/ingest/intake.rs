@@ -52,6 +52,15 @@ pub(super) struct JournalWriter {
     stop: CancellationToken,
 }
 
+/// How much, and how long, turns may wait for the writer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IntakeLimits {
+    /// For which anybody waits.
+    pub(super) timeout: Duration,
+    /// Which wait, of all turns together.
+    pub(super) most_bytes: usize,
+}
+
 /// Turns of one scope on their way to the writer.
 #[derive(Debug)]
 pub(super) struct QueuedTurns {
@@ -62,16 +71,17 @@ pub(super) struct QueuedTurns {
 }
 
 impl Intake {
-    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `timeout`.
+    /// Hands turns to a writer that is still to be run.
     pub(super) fn new(
         store: &Store,
         masker: &Arc<Masker>,
-        (backlog, stored): (&Arc<Backlog>, &Arc<StoredAmounts>),
-        timeout: Duration,
+        backlog: &Arc<Backlog>,
+        stored: &Arc<StoredAmounts>,
+        limits: IntakeLimits,
         stop: &CancellationToken,
     ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
         let (sender, queue) = mpsc::channel(MOST_QUEUED);
-        let health = Arc::new(JournalHealth::new(timeout, PAUSE));
+        let health = Arc::new(JournalHealth::new(limits.timeout, PAUSE, limits.most_bytes));
         let accepting = store.clone();
         let intake = Self {
             store: store.clone(),

@@ -67,7 +67,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let sizes = Sizes { alone: 100, shared: 10 };
     let limits = CallerLimits::new(|_| LimitsConfig::default());
     let backlog = Arc::new(Backlog::new(BacklogLimits::new(&settings), sizes, limits.clone()));
-    let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS));
+    let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS, 64 << 20));
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);
     let writer = JournalWriter {

@@ -15,7 +15,7 @@ use super::backlog::{Backlog, BacklogLimits, Sizes};
 use super::caller_limits::CallerLimits;
 use super::deletion::OpenDeletion;
 use super::incoming::IncomingTurns;
-use super::intake::{Acknowledgement, Intake};
+use super::intake::{Acknowledgement, Intake, IntakeLimits};
 use super::restore::{self, MovedTurns, Restored};
 use super::resume;
 use super::stored::StoredAmounts;
@@ -62,7 +62,8 @@ impl IngestPipeline {
         let stored = Arc::new(StoredAmounts::new(limits));
         backlog.set_unlisted(store.status().unread_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, masker, (&backlog, &stored), config.memory.deadline, &stop);
+        let limits = IntakeLimits { timeout: config.memory.deadline, most_bytes: config.server.max_memory.intake() };
+        let (intake, queue, writer) = Intake::new(&store, masker, &backlog, &stored, limits, &stop);
         let (small_talk, is_warm) = (Arc::new(OnceCell::new()), Arc::new(AtomicBool::new(false)));
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),

@@ -32,6 +32,7 @@ use super::small_talk::SmallTalk;
 use super::wording::words_of;
 use crate::config::{MemoryConfig, RecallReach};
 use crate::error::MemoryError;
+use crate::room::Room;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// What is asked of the memory.
@@ -65,6 +66,8 @@ pub(crate) struct Recall<'a> {
     pub(crate) small_talk: Option<&'a SmallTalk>,
     /// Most turns.
     pub(crate) most: usize,
+    /// Where what is compared takes its place, if that is bounded.
+    pub(crate) room: Option<&'a Room>,
 }
 
 /// A turn that is worth quoting, and the passage of it that answers best.
@@ -209,6 +212,7 @@ impl Recall<'_> {
             retained: &question.retained,
             small_talk: self.small_talk,
             config: self.config,
+            room: self.room,
         };
         let mut found = search.run(self.engine.question(&text)).await?;
         watch.absorb(found.take_steps());

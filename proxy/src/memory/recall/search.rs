@@ -22,6 +22,8 @@ use crate::memory::features::TurnFeatures;
 use crate::memory::ranking_data::RankingData;
 use crate::memory::small_talk::SmallTalk;
 use crate::memory::wording::words_of;
+use crate::room::{Held, Room};
+use crate::telemetry::metrics;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// A search of one snapshot.
@@ -42,6 +44,9 @@ pub struct Search<'a> {
     pub small_talk: Option<&'a SmallTalk>,
     /// How much is looked at: `candidates` and `scan_passages`.
     pub config: &'a MemoryConfig,
+    /// Where all passages that are compared take their places, if that is bounded; where there is no room only what searches find is
+    /// compared.
+    pub room: Option<&'a Room>,
 }
 
 /// What was found.
@@ -60,6 +65,8 @@ pub struct ComparedTurns {
     /// What words and vectors found.
     hits: SearchResult,
     steps: Laps,
+    /// What is held for all of that.
+    _held: Option<Held>,
 }
 
 impl Search<'_> {
@@ -92,14 +99,15 @@ impl Search<'_> {
         let by_words = async { Ok(self.snapshot.by_words(self.text, candidates).await?) };
         let everything = async {
             let rows = self.snapshot.all_rows(self.config.scan_passages).await?;
+            let rows = rows.and_then(|rows| Some((self.held(rows.len())?, rows)));
             // Nobody listens any more only where the question failed.
             let _ = tell.send(rows.is_none());
             match rows {
-                Some(rows) => Ok(Some(self.snapshot.passages_in(rows).await?)),
-                None => Ok(None),
+                Some((held, rows)) => Ok((Some(self.snapshot.passages_in(rows).await?), held)),
+                None => Ok((None, None)),
             }
         };
-        let ((question, dense, sketched, words), mut lexical, everything) =
+        let ((question, dense, sketched, words), mut lexical, (everything, held)) =
             tokio::try_join!(by_question, by_words, everything)?;
         lexical.keep_best(words);
         watch.lap("search");
@@ -152,11 +160,24 @@ impl Search<'_> {
             passages: compared.into_best_first(&hits),
             hits,
             steps: watch.laps(),
+            _held: held,
         })
     }
 }
 
 impl Search<'_> {
+    /// What so many passages take; `None` where there is no room for them.
+    fn held(&self, passages: usize) -> Option<Option<Held>> {
+        let Some(room) = self.room else {
+            return Some(None);
+        };
+        let held = room.try_take(passages * self.snapshot.passage_bytes());
+        if held.is_none() {
+            metrics::no_room("recall");
+        }
+        held.map(Some)
+    }
+
     /// Those of the turns that match best that say what the question does, word for word, as far as all of their passages were
     /// found. Of many that do the best are looked at, a few at a time, as long as each of these does.
     async fn repetitions(&self, compared: &ScoredTurns) -> Result<HashSet<TurnId>, MemoryError> {

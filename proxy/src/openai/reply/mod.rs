@@ -64,6 +64,8 @@ struct Assembled {
     done: bool,
     /// It is more than one plain text, or cannot be read.
     unusable: bool,
+    /// No text is put together.
+    without_text: bool,
 }
 
 /// Collects a `chat.completion` or `response` document.
@@ -95,6 +97,34 @@ impl ReplyParser {
                     document.bytes.extend_from_slice(bytes);
                 }
             }
+            Self::Blind => {}
+        }
+    }
+
+    /// How many bytes are kept of the reply.
+    pub(crate) fn held(&self) -> usize {
+        match self {
+            Self::Events(events) => events.framer.held() + events.reply.text.len(),
+            Self::Document(document) => document.bytes.len(),
+            Self::Blind => 0,
+        }
+    }
+
+    /// Puts no text together, since nobody wants it.
+    pub(crate) fn read_no_text(&mut self) {
+        if let Self::Events(events) = self {
+            events.reply.read_no_text();
+        }
+    }
+
+    /// Keeps no copy of the reply from now on, so that it has no text; how it ends is still told.
+    pub(crate) fn give_up(&mut self) {
+        match self {
+            Self::Events(events) => {
+                events.framer.keep_little();
+                events.reply.read_no_text();
+            }
+            Self::Document(document) => (document.overflowed, document.bytes) = (true, Vec::new()),
             Self::Blind => {}
         }
     }
@@ -182,6 +212,9 @@ impl Assembled {
     fn event(&mut self, read: fn(&mut Self, &str), data: &str) {
         if !self.done {
             read(self, data);
+            if self.without_text {
+                self.text = String::new();
+            }
             self.prompt_tokens = usage::prompt_tokens(data).or(self.prompt_tokens);
         }
     }
@@ -192,6 +225,10 @@ impl Assembled {
         } else {
             self.text.push_str(text);
         }
+    }
+
+    fn read_no_text(&mut self) {
+        (self.without_text, self.unusable, self.text) = (true, true, String::new());
     }
 
     fn fail(&mut self) {

@@ -12,6 +12,8 @@ pub(crate) struct Framer {
     after_cr: bool,
     at_start: bool,
     overflowed: bool,
+    /// Most bytes of an event that are kept.
+    most: usize,
 }
 
 impl Default for Framer {
@@ -24,6 +26,7 @@ impl Default for Framer {
             after_cr: false,
             at_start: true,
             overflowed: false,
+            most: LARGEST_EVENT,
         }
     }
 }
@@ -70,14 +73,18 @@ impl Framer {
         !self.overflowed && self.line.is_empty() && !self.open
     }
 
+    /// From now on keeps little of an event.
+    pub(super) fn keep_little(&mut self) {
+        self.most = SMALL_EVENT;
+    }
+
     /// How many bytes are kept.
-    #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.line.len() + self.data.len()
     }
 
     fn grow(&mut self, bytes: &[u8]) {
-        if self.line.len() + self.data.len() + bytes.len() > LARGEST_EVENT {
+        if self.line.len() + self.data.len() + bytes.len() > self.most {
             self.overflowed = true;
             self.line = Vec::new();
             self.data = String::new();
@@ -119,6 +126,7 @@ impl Framer {
 }
 
 const LARGEST_EVENT: usize = 1 << 20;
+const SMALL_EVENT: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ use crate::http::arriving::unreadable;
 use crate::http::body;
 use crate::http::response::{Body, BodyError, serialized};
 use crate::memory::{ArchivedTurn, LineError, Memory, MovedTurns, Restored, Restorer};
+use crate::room::Room;
 
 /// So many turns are taken in together, or as many as have so many bytes.
 const PIECE_TURNS: usize = 256;
@@ -37,6 +38,7 @@ pub(super) async fn import<B>(
     call: &Call<'_>,
     request: Request<B>,
     most_bytes: usize,
+    room: &Room,
 ) -> Result<Response<Body>, ProxyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -51,7 +53,13 @@ where
     }
     let mut body = request.into_body();
     let mut import = Import::new(call.memory(), call.scope);
-    match import.run(&mut body, Lines::of_at_most(most_bytes)).await {
+    // A piece is there as it came and as turns.
+    let held = room.take(2 * PIECE_BYTES).await;
+    let imported = match held {
+        Some(held) => import.run(&mut body, Lines::of_at_most(most_bytes, held)).await,
+        None => Err(ProxyError::NoRoom),
+    };
+    match imported {
         Ok(()) => Ok(serialized(StatusCode::OK, &import.summary())),
         Err(error) => {
             // Many clients look at the answer only once they have sent everything.

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::ProxyError;
+use crate::room::Held;
 
 /// What has come of a body and is not a whole line yet.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) struct Lines {
     searched: usize,
     number: usize,
     most_bytes: usize,
+    /// What a line may take without asking for more.
+    held: Held,
 }
 
 /// A line with something in it.
@@ -24,16 +27,21 @@ pub(super) struct Line {
 }
 
 impl Lines {
-    /// No line may be longer than this.
-    pub(super) fn of_at_most(most_bytes: usize) -> Self {
-        Self { waiting: BytesMut::new(), searched: 0, number: 0, most_bytes }
+    /// No line may be longer than this. What is longer than what is held holds more.
+    pub(super) fn of_at_most(most_bytes: usize, held: Held) -> Self {
+        Self { waiting: BytesMut::new(), searched: 0, number: 0, most_bytes, held }
     }
 
     /// More of the body.
     ///
     /// # Errors
-    /// [`ProxyError::BodyTooLarge`] for a line that is too long.
+    /// [`ProxyError::BodyTooLarge`] for a line that is too long, [`ProxyError::NoRoom`] for one that there is no room for.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), ProxyError> {
+        // A line is there as it came, and as a turn.
+        let wanted = 2 * (self.waiting.len() + bytes.len());
+        if wanted > self.held.bytes() && !self.held.try_grow_to(2 * wanted) {
+            return Err(ProxyError::NoRoom);
+        }
         self.waiting.extend_from_slice(bytes);
         let has_end = bytes.contains(&b'\n');
         if !has_end && self.waiting.len() > self.most_bytes {
@@ -80,6 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::room::Room;
 
     proptest! {
         #[test]
@@ -89,7 +98,7 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
-            let mut lines = Lines::of_at_most(100);
+            let mut lines = Lines::of_at_most(100, Room::of(1 << 10).try_take(1 << 10).unwrap());
             let mut found = Vec::new();
             for pair in cuts.windows(2) {
                 lines.push(&text.as_bytes()[pair[0]..pair[1]]).unwrap();
@@ -106,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_refused_before_its_end_has_come() {
-        let mut lines = Lines::of_at_most(5);
+        let mut lines = Lines::of_at_most(5, Room::of(1 << 10).try_take(1 << 10).unwrap());
         lines.push(b"abcde").unwrap();
         assert_eq!(lines.push(b"f").unwrap_err().refusal().status, 413);
     }

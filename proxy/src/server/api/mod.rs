@@ -83,10 +83,10 @@ where
         What::Turn if is_deletion => call.delete(Forget::Turn(named("turn", id)?)).await,
         What::Turn => turns::show(&call, named("turn", id)?).await,
         What::Around => turns::around(&call, named("turn", id)?).await,
-        What::Search => search::search(&call, request, most_bytes).await,
+        What::Search => search::search(&call, request, most_bytes, &shared.room).await,
         What::Whole => whole::delete(&call).await,
         What::Export => export::export(&call).await,
-        What::Import => import::import(&call, request, most_bytes).await,
+        What::Import => import::import(&call, request, most_bytes, &shared.room).await,
         What::Topics => topics::list(&call).await,
         What::Stats => stats::stats(&call).await,
         // Both were answered above.

@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 use super::Call;
 use super::query::shown;
 use crate::error::ProxyError;
+use crate::http::body;
+use crate::http::encoding::{self, EncodingError};
 use crate::http::response::{Body, BodyError, serialized};
-use crate::http::{body, encoding};
+use crate::room::{self, Room};
 
 /// A question that was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,15 +24,18 @@ pub(super) async fn search<B>(
     call: &Call<'_>,
     request: Request<B>,
     most_bytes: usize,
+    room: &Room,
 ) -> Result<Response<Body>, ProxyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BodyError>,
 {
     let (head, body) = request.into_parts();
-    let bytes = body::read(body, &head.headers, most_bytes).await?;
-    let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes).await;
-    let question = Question::parse(&decompressed.map_err(|_| ProxyError::UnsupportedEncoding)?)?;
+    let bytes = body::read(body, &head.headers, most_bytes, room).await?;
+    let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes, room).await;
+    let decompressed = decompressed.map_err(EncodingError::refusal)?;
+    let _held = room.try_take(room::for_reading(&decompressed)).ok_or(ProxyError::NoRoom)?;
+    let question = Question::parse(&decompressed)?;
     let _passing = call.memory().in_flight();
     let found = call.memory().ask(call.scope, question.text, question.limit).await?;
     Ok(serialized(StatusCode::OK, &found.describe()))

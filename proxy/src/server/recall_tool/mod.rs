@@ -34,8 +34,8 @@ pub(super) async fn answer(mut tool_loop: ToolLoop) -> Result<Response<Body>, Pr
             ReplyKind::Other => return Ok(response),
         }
         let (mut parts, body) = response.into_parts();
-        let document = match gather(body).await? {
-            Gathered::Whole(document) => document,
+        let (document, _held) = match gather(body, tool_loop.room()).await? {
+            Gathered::Whole(document, held) => (document, held),
             Gathered::TooLarge(body) => return Ok(Response::from_parts(parts, body)),
         };
         response = match read(document, &mut usage, tool_loop.is_last()) {

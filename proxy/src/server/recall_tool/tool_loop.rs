@@ -9,6 +9,7 @@ use crate::error::ProxyError;
 use crate::http::response::Body;
 use crate::openai::recall_tool::{Asked, ToolChoice};
 use crate::prompt::recall_tool_context::{Found, RecallToolContext};
+use crate::room::Room;
 use crate::server::Shared;
 use crate::telemetry::metrics;
 use crate::upstream::{Call, CallBody};
@@ -42,6 +43,11 @@ impl ToolLoop {
     /// Whether the tool may not be called any more.
     pub(super) fn is_last(&self) -> bool {
         self.rounds >= MOST_ROUNDS
+    }
+
+    /// What its answers take their places in.
+    pub(super) fn room(&self) -> &Room {
+        &self.shared.room
     }
 
     /// Sends the next request.

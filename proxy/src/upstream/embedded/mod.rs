@@ -25,6 +25,7 @@ use crate::http::arriving::unreadable;
 use crate::http::encoding::EncodingError;
 use crate::http::response::{Body, json_response};
 use crate::http::{encoding, paths};
+use crate::room::{self, Room};
 
 /// The chat model as an OpenAI-compatible server.
 pub(crate) struct Embedded {
@@ -33,6 +34,7 @@ pub(crate) struct Embedded {
     model: String,
     base_path: String,
     max_body_bytes: usize,
+    room: Room,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -43,8 +45,9 @@ impl std::fmt::Debug for Embedded {
 
 impl Embedded {
     /// Answers with the chat model of `engine`, shown as `model`.
-    pub(crate) fn new(engine: Engine, model: String, server: &crate::config::ServerConfig) -> Self {
-        Self { engine, model, base_path: server.base_path.clone(), max_body_bytes: server.max_body_bytes }
+    pub(crate) fn new(engine: Engine, model: String, server: &crate::config::ServerConfig, room: &Room) -> Self {
+        let (base_path, max_body_bytes) = (server.base_path.clone(), server.max_body_bytes);
+        Self { engine, model, base_path, max_body_bytes, room: room.clone() }
     }
 
     /// Answers `POST /chat/completions`, `GET /models` and `GET /models/{name}`.
@@ -57,8 +60,9 @@ impl Embedded {
         match (&call.method, path.as_str()) {
             (&Method::POST, "/chat/completions") => {
                 let body = self.whole(call.body).await?;
-                let body = encoding::decompressed(&call.headers, &body, self.max_body_bytes).await;
+                let body = encoding::decompressed(&call.headers, &body, self.max_body_bytes, &self.room).await;
                 let body = body.map_err(|reason| self.refusal(reason))?;
+                let _held = self.room.try_take(room::for_reading(&body)).ok_or(ProxyError::NoRoom)?;
                 self.complete(&body).await
             }
             (&Method::GET | &Method::HEAD, "/models") => {
@@ -110,6 +114,7 @@ impl Embedded {
     fn refusal(&self, error: EncodingError) -> ProxyError {
         match error {
             EncodingError::Unknown => ProxyError::UnsupportedEncoding,
+            EncodingError::NoRoom => ProxyError::NoRoom,
             EncodingError::TooLarge => ProxyError::BodyTooLarge { limit: self.max_body_bytes },
             _ => ProxyError::InvalidRequest {
                 message: "The request body is not what its Content-Encoding says.".to_owned(),

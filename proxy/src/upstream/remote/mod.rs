@@ -196,6 +196,7 @@ fn client(connecting: reqwest::ClientBuilder, most_idle: usize) -> Result<Client
     let connector = Connector::new(connecting).map_err(|source| StartError::Client { source })?;
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_max_idle_per_host(most_idle).http1_max_headers(headers::MOST_LINES);
+    builder.http1_max_buf_size(headers::BUFFER_BYTES);
     Ok(builder.build(connector))
 }
 

@@ -30,15 +30,16 @@ const WALLS: &[(&str, &[&str])] = &[
             "deadline",
             "ending",
             "rates",
+            "room",
         ],
     ),
     ("mcp", &["memory"]),
-    ("upstream", &["openai", "http", "config", "telemetry", "secret"]),
-    ("prompt", &["conversation", "memory", "openai", "config", "telemetry", "deadline"]),
+    ("upstream", &["openai", "http", "config", "telemetry", "secret", "room"]),
+    ("prompt", &["conversation", "memory", "openai", "config", "telemetry", "deadline", "room"]),
     ("conversation", &["openai", "http", "deadline"]),
-    ("memory", &["config", "rates", "telemetry"]),
+    ("memory", &["config", "rates", "telemetry", "room"]),
     ("openai", &["deadline"]),
-    ("http", &["config", "telemetry"]),
+    ("http", &["config", "telemetry", "room"]),
 ];
 /// What all of them may know.
 const COMMON: [&str; 2] = ["error", "reason"];
