@@ -3,6 +3,7 @@
 //! A client that is slow to send its request is nothing that an upstream could be blamed for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::http::alarm::Alarm;
 use crate::http::response::{Body, BodyError};
 use crate::http::through::through;
+use crate::telemetry::metrics;
 
 /// One request to an upstream and its answer.
 #[derive(Debug)]
@@ -118,10 +120,15 @@ where
     through(inner, move |context, next| {
         if next.is_ready() {
             movement.came();
+            if let Poll::Ready(Some(Err(_))) = next {
+                metrics::upstream_failure("broken_body");
+            }
             return next;
         }
-        let silent = alarm.poll(context, || movement.end());
-        silent.map(|()| Some(Err(Silence { timeout: movement.timeout }.into())))
+        alarm.poll(context, || movement.end()).map(|()| {
+            metrics::upstream_failure("silent_body");
+            Some(Err(Silence { timeout: movement.timeout }.into()))
+        })
     })
 }
 
