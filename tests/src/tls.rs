@@ -41,16 +41,19 @@ impl Certificate {
         let names = der(SEQUENCE, &[&der(IP_ADDRESS, &[&address.octets()])]);
         let extension = der(SEQUENCE, &[&SUBJECT_ALT_NAME, &der(OCTETS, &[&names])]);
         let extensions = der(EXTENSIONS, &[&der(SEQUENCE, &[&extension])]);
-        let signed = der(SEQUENCE, &[
-            &der(VERSION, &[&der(INTEGER, &[&[2]])]),
-            &der(INTEGER, &[&[1]]),
-            &algorithm,
-            &name,
-            &validity,
-            &name,
-            &public,
-            &extensions,
-        ]);
+        let signed = der(
+            SEQUENCE,
+            &[
+                &der(VERSION, &[&der(INTEGER, &[&[2]])]),
+                &der(INTEGER, &[&[1]]),
+                &algorithm,
+                &name,
+                &validity,
+                &name,
+                &public,
+                &extensions,
+            ],
+        );
         let signature = pair.sign(&random, &signed).expect("a signature");
         let certificate = der(SEQUENCE, &[&signed, &algorithm, &der(BITS, &[&[0], signature.as_ref()])]);
         Self { certificate, key: key.as_ref().to_vec() }

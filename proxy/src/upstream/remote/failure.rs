@@ -125,9 +125,9 @@ fn is_malformed(error: &(dyn Error + 'static)) -> bool {
 /// another.
 fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
     let inner = |error: &&io::Error| error.get_ref()?.downcast_ref::<io::Error>();
-    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
-        std::iter::successors(Some(error), inner).any(|error| error.kind() == io::ErrorKind::InvalidData)
-    })
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| std::iter::successors(Some(error), inner).any(|error| error.kind() == io::ErrorKind::InvalidData))
 }
 
 /// Whether connecting took too long.
