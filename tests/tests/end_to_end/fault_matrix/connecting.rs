@@ -37,7 +37,7 @@ const ROWS: [Row; 8] = [
 ];
 
 /// Longer than a label of a name may be, so that nobody is asked for it.
-const NO_NAME: &str = "https://a-name-that-is-longer-than-sixty-three-letters-and-that-nobody-can-have.invalid/v1";
+const NO_NAME: &str = "http://a-name-that-is-longer-than-sixty-three-letters-and-that-nobody-can-have.invalid/v1";
 /// How long connecting may take here, and how long an answer may take then on a machine that is busy.
 const CONNECTING: u64 = 1;
 const PROMPT: Duration = Duration::from_secs(10);
