@@ -75,10 +75,10 @@ fn silence() -> Vec<Row> {
         row("half a head comes and no more", [say("HTTP/1.1 200 OK\r\ncontent-ty"), Hold], LATE, "silent", Nothing),
         row("silence after the head", [message(LONGER, ""), Hold], BreaksOff(vec![]), "silent_body", Question),
         row("silence within a body", [message(LONGER, HALF), Hold], before(HALF), "silent_body", Question),
-        row("silence between events", [message(EVENTS, &chunk(TEXT)), Hold], before(TEXT), "silent_body", Question),
+        row("silence between events", [message(EVENTS, chunk(TEXT)), Hold], before(TEXT), "silent_body", Question),
         row(
             "silence within an event",
-            [message(EVENTS, &chunk(HALF_AN_EVENT)), Hold],
+            [message(EVENTS, chunk(HALF_AN_EVENT)), Hold],
             before(HALF_AN_EVENT),
             "silent_body",
             Question,
@@ -118,23 +118,23 @@ fn breaks() -> Vec<Row> {
         row("a length that is too large", [message(LONGER, WHOLE), Pause], before(WHOLE), "broken_body", Question),
         row(
             "a chunk that is no chunk",
-            [message(IN_CHUNKS, &chunk(HALF)), Pause, say("zz\r\n")],
+            [message(IN_CHUNKS, chunk(HALF)), Pause, say("zz\r\n")],
             before(HALF),
             "broken_body",
             Question,
         ),
-        row("no last chunk", [message(IN_CHUNKS, &chunk(WHOLE)), Pause], before(WHOLE), "broken_body", Question),
-        row("it closes between events", [message(EVENTS, &chunk(TEXT)), Pause], before(TEXT), "broken_body", Question),
+        row("no last chunk", [message(IN_CHUNKS, chunk(WHOLE)), Pause], before(WHOLE), "broken_body", Question),
+        row("it closes between events", [message(EVENTS, chunk(TEXT)), Pause], before(TEXT), "broken_body", Question),
         row(
             "it resets within an event",
-            [message(EVENTS, &chunk(HALF_AN_EVENT)), Pause, Reset],
+            [message(EVENTS, chunk(HALF_AN_EVENT)), Pause, Reset],
             before(HALF_AN_EVENT),
             "broken_body",
             Question,
         ),
         row(
             "it resets after `[DONE]`",
-            [message(EVENTS, &chunk(&done)), Pause, Reset],
+            [message(EVENTS, chunk(&done)), Pause, Reset],
             BreaksOffAfterItsEnd(done.into()),
             "broken_body",
             Both,
@@ -219,9 +219,9 @@ fn lengths() -> Vec<Row> {
         refused("a length that is no number", "content-length: -5"),
         whole(
             "a length beside chunks",
-            message(&format!("{IN_CHUNKS}|content-length: 5"), &format!("{}{LAST_CHUNK}", chunk(WHOLE))),
+            message(&format!("{IN_CHUNKS}|content-length: 5"), format!("{}{LAST_CHUNK}", chunk(WHOLE))),
         ),
-        whole("trailers", message(IN_CHUNKS, &format!("{}0\r\nx-sum: 1\r\n\r\n", chunk(WHOLE)))),
+        whole("trailers", message(IN_CHUNKS, format!("{}0\r\nx-sum: 1\r\n\r\n", chunk(WHOLE)))),
         whole("HTTP/1.0 without a length", say_http_10(WHOLE)),
     ]
 }
@@ -276,7 +276,7 @@ fn encodings() -> Vec<Row> {
 
 fn events() -> Vec<Row> {
     let stream = |fault, body: String, remembered| {
-        let acts = [message(EVENTS, &format!("{}{LAST_CHUNK}", chunk(&body)))];
+        let acts = [message(EVENTS, format!("{}{LAST_CHUNK}", chunk(&body)))];
         row(fault, acts, passes(200, &body), "", remembered)
     };
     let failed = format!("data: {ERROR}\n\n");
@@ -386,7 +386,8 @@ async fn started(builder: ProxyBuilder, rows: &[Row]) -> (FaultyUpstream, Starte
 async fn hold(rows: &[Row], (upstream, proxy): (&FaultyUpstream, &StartedProxy), routes: &[Route], reads: bool) {
     let asked = rows.iter().enumerate().flat_map(|(number, row)| routes.iter().map(move |route| (number, row, *route)));
     let found = stream::iter(asked).map(|(number, row, route)| async move {
-        let asking = ask(proxy, route, &number.to_string(), &question(number));
+        let (script, question) = (number.to_string(), question(number));
+        let asking = ask(proxy, route, &script, &question);
         let differs = match within(row.fault, Duration::from_secs(60), asking).await {
             Ok(seen) => row.outcome.differs(&seen, reads && route == Route::Chat),
             Err(problem) => Some(problem),
