@@ -124,10 +124,10 @@ fn is_malformed(error: &(dyn Error + 'static)) -> bool {
 /// Whether TLS failed: the certificate is not trusted or another one's, or what came is no TLS. Errors of input and output hide one
 /// another.
 fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
-    let inner = |error: &&io::Error| error.get_ref()?.downcast_ref::<io::Error>();
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| std::iter::successors(Some(error), inner).any(|error| error.kind() == io::ErrorKind::InvalidData))
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        let mut hidden = std::iter::successors(Some(error), |error| error.get_ref()?.downcast_ref());
+        hidden.any(|error| error.kind() == io::ErrorKind::InvalidData)
+    })
 }
 
 /// Whether connecting took too long.

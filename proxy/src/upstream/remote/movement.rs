@@ -117,18 +117,28 @@ where
     B::Error: Into<BodyError>,
 {
     let mut alarm = Alarm::default();
+    let mut broken = None;
     through(inner, move |context, next| {
-        if next.is_ready() {
-            movement.came();
-            if let Poll::Ready(Some(Err(_))) = next {
-                metrics::upstream_failure("broken_body");
-            }
-            return next;
+        if let Some(error) = broken.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        alarm.poll(context, || movement.end()).map(|()| {
-            metrics::upstream_failure("silent_body");
-            Some(Err(Silence { timeout: movement.timeout }.into()))
-        })
+        match next {
+            Poll::Ready(Some(Err(error))) => {
+                metrics::upstream_failure("broken_body");
+                // What came before it is sent on first: hyper throws away what it has not written yet when a body fails.
+                broken = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(next) => {
+                movement.came();
+                Poll::Ready(next)
+            }
+            Poll::Pending => alarm.poll(context, || movement.end()).map(|()| {
+                metrics::upstream_failure("silent_body");
+                Some(Err(Silence { timeout: movement.timeout }.into()))
+            }),
+        }
     })
 }
 

@@ -115,6 +115,7 @@ fn breaks() -> Vec<Row> {
             Question,
         ),
         row("it resets within the body", [message(LONGER, HALF), Pause, Reset], before(HALF), "broken_body", Question),
+        row("it closes within the body at once", [message(LONGER, HALF)], before(HALF), "broken_body", Question),
         row("a length that is too large", [message(LONGER, WHOLE), Pause], before(WHOLE), "broken_body", Question),
         row(
             "a chunk that is no chunk",
