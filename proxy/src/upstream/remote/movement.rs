@@ -145,6 +145,7 @@ where
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use futures::FutureExt;
     use futures::stream::{self, StreamExt};
     use http_body::Frame;
     use http_body_util::{BodyExt, StreamBody};
@@ -197,5 +198,14 @@ mod tests {
         assert!(body.frame().await.unwrap().is_ok());
         let error = body.frame().await.unwrap().unwrap_err();
         assert!(error.is::<Silence>());
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_break_can_be_sent_first() {
+        let pieces = stream::iter([Ok(Frame::data(Bytes::from("x"))), Err(BodyError::from("reset"))]);
+        let mut body = moving(StreamBody::new(pieces), Movement::begin(SECOND, 0));
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().now_or_never().is_none(), "whoever sends it has time to do so");
+        assert!(body.frame().await.unwrap().is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mainpoint_tests::faulty_upstream::FaultyUpstream;
 use mainpoint_tests::proxy::{Home, ProxyBuilder};
 use mainpoint_tests::tls::{Certificate, TlsFront};
-use mainpoint_tests::within;
+use mainpoint_tests::{ScriptedUpstream, within};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::Outcome::{self, Refused};
@@ -48,7 +48,7 @@ async fn every_connection_that_cannot_be_made_is_a_502_that_says_why() {
     let (_full, backlog) = full_backlog().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let unspoken = format!("https://{}/v1", silent.local_addr().expect("the port"));
-    let plain = FaultyUpstream::start([]).await;
+    let (plain, spoken) = (FaultyUpstream::start([]).await, ScriptedUpstream::start().await);
     let (ours, anothers) = (Certificate::of(Ipv4Addr::LOCALHOST), Certificate::of(Ipv4Addr::new(127, 0, 0, 2)));
     let front = TlsFront::start(&ours, "http/1.1", plain.port()).await;
     let of_another = TlsFront::start(&anothers, "http/1.1", plain.port()).await;
@@ -59,7 +59,7 @@ async fn every_connection_that_cannot_be_made_is_a_502_that_says_why() {
         unspoken,
         front.base_url("127.0.0.1"),
         of_another.base_url("127.0.0.1"),
-        format!("https://127.0.0.1:{}/v1", plain.port()),
+        spoken.base_url().replace("http:", "https:"),
         front.plain_base_url(),
     ];
     let rows = ROWS.iter().zip(&urls).map(|(row, url)| {
