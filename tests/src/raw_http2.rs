@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 pub enum Step {
     /// The head of an answer with the status 200.
     Head,
+    /// The same with a header of so many bytes.
+    LargeHead(usize),
     /// A piece of its body; the last one where the text ends with a full stop.
     Body(&'static str),
     /// `RST_STREAM` with this code.
@@ -91,6 +93,8 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const LARGEST_FRAME: usize = 16 << 10;
 /// Flags; the first acknowledges settings as well.
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -113,6 +117,16 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
         for step in next.unwrap_or_else(|| vec![Step::Head, Step::Body("All is well.")]) {
             match step {
                 Step::Head => write(&mut stream, HEADERS, END_HEADERS, of, STATUS_200).await?,
+                Step::LargeHead(size) => {
+                    let mut rest = &large_head(size)[..];
+                    let mut kind = HEADERS;
+                    while !rest.is_empty() {
+                        let (piece, more) = rest.split_at(rest.len().min(LARGEST_FRAME));
+                        let end = if more.is_empty() { END_HEADERS } else { 0 };
+                        write(&mut stream, kind, end, of, piece).await?;
+                        (kind, rest) = (CONTINUATION, more);
+                    }
+                }
                 Step::Body(text) => {
                     let end = if text.ends_with('.') { END_STREAM } else { 0 };
                     write(&mut stream, DATA, end, of, text.as_bytes()).await?;
@@ -127,6 +141,20 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) -> Option<()> {
             }
         }
     }
+}
+
+/// The status, and the header `large`, as HPACK has them.
+fn large_head(size: usize) -> Vec<u8> {
+    // A literal that is not indexed, a new name of five bytes, and a length over 127.
+    let mut head = [STATUS_200, &[0, 5], b"large", &[0x7f]].concat();
+    let mut left = size - 0x7f;
+    while left >= 0x80 {
+        head.push((left % 0x80) as u8 | 0x80);
+        left /= 0x80;
+    }
+    head.push(left as u8);
+    head.resize(head.len() + size, b'a');
+    head
 }
 
 /// Type, flags and stream of the next frame.

@@ -208,8 +208,12 @@ fn client(connecting: reqwest::ClientBuilder, most_idle: usize) -> Result<Client
     let connector = Connector::new(connecting).map_err(|source| StartError::Client { source })?;
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_max_idle_per_host(most_idle).http1_max_headers(headers::MOST_LINES);
+    builder.http2_max_header_list_size(LARGEST_HEAD);
     Ok(builder.build(connector))
 }
+
+/// Most bytes of an answer's head over HTTP/2: as many as hyper takes over HTTP/1.
+const LARGEST_HEAD: u32 = 400 << 10;
 
 /// What the system's proxy for `base` wants to see in every request. Encrypted ones pass it in a tunnel, which the connector opens.
 fn proxy_key(base: &Url) -> Option<HeaderValue> {

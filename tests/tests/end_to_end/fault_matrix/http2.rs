@@ -26,8 +26,22 @@ const INTERNAL: u32 = 2;
 const REFUSED: u32 = 7;
 const CALM: u32 = 11;
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 11] = [
     Row { fault: "HTTP/2 without a fault", answers: &[WELL], outcome: well, sent: 1, kind: "" },
+    Row {
+        fault: "HTTP/2 with a header of 100 KB",
+        answers: &[&[Step::LargeHead(100_000), Step::Body("All is well.")]],
+        outcome: well,
+        sent: 1,
+        kind: "",
+    },
+    Row {
+        fault: "HTTP/2 with a head of 1 MB",
+        answers: &[&[Step::LargeHead(1_000_000), Step::Body("All is well.")]],
+        outcome: broken,
+        sent: 1,
+        kind: "no_answer",
+    },
     Row {
         fault: "`RST_STREAM` that refuses the request",
         answers: &[&[Step::ResetStream(REFUSED)], WELL],
