@@ -101,8 +101,8 @@ async fn serve(mut stream: TcpStream, manners: Manners, taken: Arc<AtomicUsize>)
     }
 }
 
-/// Reads one request; `None` when the connection ends before that.
-async fn read_request(stream: &mut TcpStream, pause: Option<Duration>) -> Option<()> {
+/// Reads one request, and gives its head in small letters; `None` when the connection ends before that.
+pub(crate) async fn read_request(stream: &mut TcpStream, pause: Option<Duration>) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -127,5 +127,5 @@ async fn read_request(stream: &mut TcpStream, pause: Option<Duration>) -> Option
             tokio::time::sleep(pause).await;
         }
     }
-    Some(())
+    Some(head)
 }

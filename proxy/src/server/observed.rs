@@ -215,6 +215,9 @@ impl ObservedBody {
                 if let Some(bytes) = frame.data_ref() {
                     let bytes = bytes.clone();
                     self.pass(&bytes);
+                } else if frame.is_trailers() {
+                    // Nobody asks for more after them.
+                    self.end();
                 }
                 Some(Ok(frame))
             }

@@ -15,6 +15,7 @@ const STEP: &str = "mainpoint_step_seconds";
 const CONNECTIONS: &str = "mainpoint_connections";
 const CLOSED: &str = "mainpoint_connections_closed_total";
 const RETRIES: &str = "mainpoint_upstream_retries_total";
+const UPSTREAM_FAILURES: &str = "mainpoint_upstream_failures_total";
 const UPSTREAM: &str = "mainpoint_upstream_seconds";
 const TOKENS_IN: &str = "mainpoint_tokens_in_total";
 const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
@@ -96,6 +97,11 @@ pub(crate) fn closed(reason: &'static str) {
 /// A request that is sent again, because the connection it was sent on had been closed.
 pub(crate) fn upstream_retry() {
     counter!(RETRIES).increment(1);
+}
+
+/// An upstream gave no answer, or not all of one.
+pub(crate) fn upstream_failure(kind: &'static str) {
+    counter!(UPSTREAM_FAILURES, "kind" => kind).increment(1);
 }
 
 /// Notes the time from sending a request upstream, its moment, to the end of the answer, with which this is dropped.
@@ -218,6 +224,9 @@ pub(crate) fn store_troubles(troubles: &[Trouble]) {
     }
 }
 
+/// Before a connection, before the head of an answer, and within its body.
+const UPSTREAM_FAILURE_KINDS: [&str; 8] =
+    ["connect", "connect_timeout", "tls", "silent", "no_answer", "malformed", "silent_body", "broken_body"];
 const SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 fn describe(labels: &Labels<'_>) {
@@ -228,6 +237,10 @@ fn describe(labels: &Labels<'_>) {
         RETRIES,
         "Requests sent again because the kept-alive connection to the upstream had been closed."
     );
+    describe_counter!(UPSTREAM_FAILURES, "Requests that the upstream did not answer, or not to the end, by kind.");
+    for kind in UPSTREAM_FAILURE_KINDS {
+        counter!(UPSTREAM_FAILURES, "kind" => kind).increment(0);
+    }
     describe_histogram!(OVERHEAD, Unit::Seconds, "Time the memory path added to a chat request, without the upstream.");
     describe_histogram!(STEP, Unit::Seconds, "Time that each step of the memory path took, by step.");
     describe_histogram!(UPSTREAM, Unit::Seconds, "Time from sending a request upstream to the end of its answer.");

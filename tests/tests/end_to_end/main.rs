@@ -25,6 +25,7 @@ mod connections;
 mod dependency_fence;
 mod embedded_upstream;
 mod examples;
+mod fault_matrix;
 mod faults;
 mod field_reports;
 mod foreign_store;

@@ -10,6 +10,8 @@ use super::heard::Heard;
 use super::movement::Silence;
 use crate::error::ProxyError;
 use crate::http::arriving::{ArrivalError, causes, unreadable};
+use crate::http::response::BodyError;
+use crate::telemetry::metrics;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) enum Failure {
     },
     /// Nothing moved for too long.
     Silent(Silence),
+    /// The upstream began to speak another protocol, which nobody had asked for.
+    Switched,
 }
 
 impl Failure {
@@ -36,30 +40,41 @@ impl Failure {
                 let closed = *was_kept && *after < AT_ONCE && is_closed_connection(error) && !Heard::before(error);
                 !is_the_clients(error) && (closed || is_refused(error))
             }
-            Self::Silent(_) => false,
+            Self::Silent(_) | Self::Switched => false,
         }
     }
 
-    /// The client is told the kind of failure; the address stays in the log.
+    /// Counts the failure. The client is told its kind; the address stays in the log.
     pub(super) fn told(self) -> ProxyError {
         let error = match self {
             Self::Silent(silence) => {
+                metrics::upstream_failure("silent");
                 return ProxyError::UpstreamTimeout { source: Box::new(silence) };
             }
+            Self::Broken { error, .. } if is_the_clients(&error) => return unreadable(Box::new(error)),
             Self::Broken { error, .. } => error,
+            Self::Switched => return unreachable("malformed", "its answer is not valid HTTP", SWITCHED.into()),
         };
-        if is_the_clients(&error) {
-            return unreadable(Box::new(error));
-        }
-        let reason = if error.is_connect() && is_timeout(&error) {
-            "connecting took too long"
+        let (kind, reason) = if error.is_connect() && is_timeout(&error) {
+            ("connect_timeout", "connecting took too long")
+        } else if error.is_connect() && is_untrusted(&error) {
+            ("tls", "no encrypted connection to whom it should be could be made")
         } else if error.is_connect() {
-            "the connection was refused or could not be made"
+            ("connect", "the connection was refused or could not be made")
+        } else if is_malformed(&error) {
+            ("malformed", "its answer is not valid HTTP")
         } else {
-            "the connection broke before an answer came"
+            ("no_answer", "the connection broke before an answer came")
         };
-        ProxyError::UpstreamUnreachable { reason: reason.to_owned(), source: Box::new(error) }
+        unreachable(kind, reason, error.into())
     }
+}
+
+const SWITCHED: &str = "it began to speak another protocol";
+
+fn unreachable(kind: &'static str, reason: &str, source: BodyError) -> ProxyError {
+    metrics::upstream_failure(kind);
+    ProxyError::UpstreamUnreachable { reason: reason.to_owned(), source }
 }
 
 /// An upstream that takes longer than this before it closes the connection has read the request.
@@ -101,6 +116,20 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
 const REFUSALS: [&str; 2] =
     ["stream error received: refused stream before processing", "connection error received: not a result of an error"];
 
+/// Whether what came cannot be read as an answer, or its head is larger than can be taken.
+fn is_malformed(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse))
+}
+
+/// Whether TLS failed: the certificate is not trusted or another one's, or what came is no TLS. Errors of input and output hide one
+/// another.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        let mut hidden = std::iter::successors(Some(error), |error| error.get_ref()?.downcast_ref());
+        hidden.any(|error| error.kind() == io::ErrorKind::InvalidData)
+    })
+}
+
 /// Whether connecting took too long.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.downcast_ref().is_some_and(reqwest::Error::is_timeout))
@@ -126,5 +155,12 @@ mod tests {
         ] {
             assert_eq!(is_closed_connection(&Around(kind.into())), expected, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_failure_of_tls_is_found_behind_other_errors() {
+        let hidden = |kind| Around(io::Error::other(io::Error::new(kind, "said")));
+        assert!(is_untrusted(&hidden(io::ErrorKind::InvalidData)));
+        assert!(!is_untrusted(&hidden(io::ErrorKind::UnexpectedEof)));
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
@@ -101,7 +101,7 @@ impl Remote {
             }
             answered => answered,
         };
-        let answer = answer.map_err(Failure::told)?;
+        let answer = answer.and_then(unswitched).map_err(Failure::told)?;
         Ok(request.passed_on(answer))
     }
 
@@ -162,6 +162,9 @@ impl OutgoingRequest {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.target.clone();
         request.headers_mut().clone_from(&self.headers);
+        let movement = Arc::clone(&self.movement);
+        // An upstream that says that it is at work is not silent.
+        hyper::ext::on_informational(&mut request, move |_| movement.came());
         let begun = Instant::now();
         tokio::select! {
             biased;
@@ -180,11 +183,20 @@ impl OutgoingRequest {
     /// The answer without what belongs to its connection.
     fn passed_on(self, answer: Response<Incoming>) -> Response<Body> {
         let (mut parts, body) = answer.into_parts();
+        if parts.headers.contains_key(TRANSFER_ENCODING) {
+            // How long the body is says the encoding alone (RFC 9112, section 6.3).
+            parts.headers.remove(CONTENT_LENGTH);
+        }
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::default();
         parts.extensions.clear();
         Response::from_parts(parts, moving(body, self.movement))
     }
+}
+
+/// An answer in HTTP, whose head is no invitation to speak something else, as a request that asks for nothing else gets it.
+fn unswitched(answer: Response<Incoming>) -> Result<Response<Incoming>, Failure> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS { Err(Failure::Switched) } else { Ok(answer) }
 }
 
 fn connecting(base: &Url, config: &UpstreamConfig) -> reqwest::ClientBuilder {
@@ -197,8 +209,12 @@ fn client(connecting: reqwest::ClientBuilder, most_idle: usize) -> Result<Client
     let mut builder = legacy::Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_max_idle_per_host(most_idle).http1_max_headers(headers::MOST_LINES);
     builder.http1_max_buf_size(headers::BUFFER_BYTES);
+    builder.http2_max_header_list_size(LARGEST_HEAD);
     Ok(builder.build(connector))
 }
+
+/// Most bytes of an answer's head over HTTP/2: as many as hyper takes over HTTP/1.
+const LARGEST_HEAD: u32 = 128 << 10;
 
 /// What the system's proxy for `base` wants to see in every request. Encrypted ones pass it in a tunnel, which the connector opens.
 fn proxy_key(base: &Url) -> Option<HeaderValue> {

@@ -3,6 +3,7 @@
 //! A client that is slow to send its request is nothing that an upstream could be blamed for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::http::alarm::Alarm;
 use crate::http::response::{Body, BodyError};
 use crate::http::through::through;
+use crate::telemetry::metrics;
 
 /// One request to an upstream and its answer.
 #[derive(Debug)]
@@ -115,19 +117,35 @@ where
     B::Error: Into<BodyError>,
 {
     let mut alarm = Alarm::default();
+    let mut broken = None;
     through(inner, move |context, next| {
-        if next.is_ready() {
-            movement.came();
-            return next;
+        if let Some(error) = broken.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        let silent = alarm.poll(context, || movement.end());
-        silent.map(|()| Some(Err(Silence { timeout: movement.timeout }.into())))
+        match next {
+            Poll::Ready(Some(Err(error))) => {
+                metrics::upstream_failure("broken_body");
+                // What came before it is sent on first: hyper throws away what it has not written yet when a body fails.
+                broken = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(next) => {
+                movement.came();
+                Poll::Ready(next)
+            }
+            Poll::Pending => alarm.poll(context, || movement.end()).map(|()| {
+                metrics::upstream_failure("silent_body");
+                Some(Err(Silence { timeout: movement.timeout }.into()))
+            }),
+        }
     })
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use futures::FutureExt;
     use futures::stream::{self, StreamExt};
     use http_body::Frame;
     use http_body_util::{BodyExt, StreamBody};
@@ -180,5 +198,14 @@ mod tests {
         assert!(body.frame().await.unwrap().is_ok());
         let error = body.frame().await.unwrap().unwrap_err();
         assert!(error.is::<Silence>());
+    }
+
+    #[tokio::test]
+    async fn what_came_before_a_break_can_be_sent_first() {
+        let pieces = stream::iter([Ok(Frame::data(Bytes::from("x"))), Err(BodyError::from("reset"))]);
+        let mut body = moving(StreamBody::new(pieces), Movement::begin(SECOND, 0));
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().now_or_never().is_none(), "whoever sends it has time to do so");
+        assert!(body.frame().await.unwrap().is_err());
     }
 }
