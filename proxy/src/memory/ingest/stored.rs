@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_callers_take_no_more_room_than_there_is() {
+    fn callers_beyond_the_bound_are_forgotten_and_counted_again_when_they_come() {
         let amounts = amounts(5, 0);
         for caller in 0..MOST + 100 {
             amounts.put(&scope(&format!("k-{caller}a")), Load::default(), false);
