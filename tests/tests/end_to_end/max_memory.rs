@@ -11,7 +11,7 @@ use mainpoint_tests::{
 };
 
 /// What the process may take here, in MiB; half of it is for bodies and what is made of them.
-const MAX_MEMORY: usize = 192;
+const MAX_MEMORY: usize = 256;
 /// Bytes of one body.
 const BODY: usize = 3 << 20;
 /// Clients at once, whose bodies are several times as much as may be held.
