@@ -11,9 +11,9 @@ use mainpoint_tests::{
 };
 
 /// What the process may take here, in MiB; half of it is for bodies and what is made of them.
-const MAX_MEMORY: usize = 192;
+const MAX_MEMORY: usize = 256;
 /// Bytes of one body.
-const BODY: usize = 4 << 20;
+const BODY: usize = 3 << 20;
 /// Clients at once, whose bodies are several times as much as may be held.
 const CLIENTS: usize = 200;
 /// What is not in the bound, in MiB: sockets' buffers, up to 128 KiB each way of client and upstream, and what the allocator has not
@@ -27,7 +27,7 @@ async fn two_hundred_clients_with_large_bodies_are_answered_within_max_memory_an
     let upstream = ScriptedUpstream::start().await;
     upstream.forget_bodies();
     let proxy = StartedProxy::before(&upstream)
-        .budget(2000, 700)
+        .budget(1000, 200)
         .setting("server", &format!("max_memory = \"{MAX_MEMORY} MiB\""))
         .setting("server", "max_body_bytes = 8388608")
         .setting("memory", "deadline_ms = 5000")
