@@ -11,7 +11,7 @@ use std::time::Duration;
 use mainpoint_tests::conversation::thirty_exchanges_and_the_question;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{
-    Answer, Conversation, Gate, Reply, ScriptedUpstream, StartedProxy, binary, sse, wait_until, wire, within,
+    Answer, Conversation, Gate, Reply, ScriptedUpstream, StartedProxy, binary, prompt, sse, wait_until, wire, within,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixDatagram};
@@ -38,7 +38,7 @@ fn replace(program: &Path, script: &str) {
 async fn upgradable(upstream: &ScriptedUpstream) -> (StartedProxy, PathBuf) {
     let home = Home::new();
     let program = program(&home);
-    let builder = StartedProxy::before(upstream).budget(2000, 700).home(&home).program(&program);
+    let builder = StartedProxy::before(upstream).budget(1000, 200).home(&home).program(&program);
     (builder.setting("server", "drain_seconds = 60").start().await, program)
 }
 
@@ -125,7 +125,8 @@ async fn an_upgrade_ends_no_stream_and_refuses_no_connection_and_the_memory_goes
     proxy.ready().await;
     let answer = proxy.chat(conversation.body()).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
-    assert!(upstream.last_request().contains(CODE), "the new process recalls what the old one was told");
+    let block = prompt::memory_block(&upstream.last_request().json());
+    assert!(block.is_some_and(|block| block.contains(CODE)), "the new process recalls what the old one was told");
     let served = newcomers.leave().await;
     assert!(served > 50, "only {served} clients came");
 
