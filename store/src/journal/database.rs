@@ -14,7 +14,6 @@
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
 
-use std::fs::{self, File};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::Notify;
 
-use super::disk::{self, FileIdentity, RESERVE, SPACE, Space, TakeSpace};
+use super::disk::{Disk, FileIdentity, RESERVE, SPACE, Space};
 use super::faults::{FileFault, begin_trouble, say_working};
 use super::file::{self, Opened};
 use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
@@ -35,6 +34,7 @@ use crate::trouble::{StorePart, Trouble, one_line};
 #[derive(Debug)]
 pub(super) struct DatabaseHandle {
     directory: Directory,
+    disk: Arc<dyn Disk>,
     space: Space,
     state: RwLock<State>,
     /// Held while something is written, so that the file's length can be compared with what it was left at.
@@ -75,13 +75,14 @@ enum Purpose {
 }
 
 impl DatabaseHandle {
-    pub(super) fn open(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
-        let Opened { database, .. } = file::open(directory)?;
-        let (open, length) = Open::new(database, directory)?;
+    pub(super) fn open(directory: &Directory, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        let Opened { database, .. } = file::open(directory, &*disk)?;
+        let (open, length) = Open::new(database, directory, &*disk)?;
         let (state, length) = (RwLock::new(State::Open(open)), Mutex::new(length));
-        let space = Space::new(directory, files);
+        let space = Space::new(directory, Arc::clone(&disk));
         Ok(Self {
             directory: directory.clone(),
+            disk,
             space,
             state,
             length,
@@ -139,7 +140,7 @@ impl DatabaseHandle {
             transaction.commit()?;
             Ok(result)
         });
-        if let Ok((_, now)) = disk::identify(&self.directory.journal()) {
+        if let Ok((_, now)) = self.disk.identify(&self.directory.journal()) {
             *length = now;
         }
         drop((length, state));
@@ -310,8 +311,8 @@ impl DatabaseHandle {
 
     /// Opens the file again, with what it is short of. Only for who holds `repairing`, while there is no database: nobody else makes one.
     fn reopen(&self, short: Option<Trouble>) -> Result<Repaired, StoreError> {
-        let Opened { database, is_begun_anew } = file::open(&self.directory)?;
-        let (open, length) = Open::new(database, &self.directory)?;
+        let Opened { database, is_begun_anew } = file::open(&self.directory, &*self.disk)?;
+        let (open, length) = Open::new(database, &self.directory, &*self.disk)?;
         let mut state = self.state_mut();
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
@@ -339,27 +340,25 @@ impl DatabaseHandle {
         let path = self.directory.journal();
         let fresh_path = path.with_extension("redb.new");
         let file_error = |source| StoreError::file("replace", &path)(source);
-        disk::remove(&fresh_path).map_err(file_error)?;
-        let fresh = match copy(&open.database, &fresh_path) {
+        self.disk.remove(&fresh_path).map_err(file_error)?;
+        let fresh = match copy(&open.database, &fresh_path, &*self.disk) {
             Ok(fresh) => fresh,
             Err(error) => {
                 // Half a copy would only take the space that there is none of.
-                let _ = disk::remove(&fresh_path);
+                let _ = self.disk.remove(&fresh_path);
                 if is_of_the_file(&error) && !is_usable(&open.database) {
                     *state = State::Down(begin_trouble(one_line(&error)));
                 }
                 return Err(StoreError::journal("rewrite")(error));
             }
         };
-        let in_the_way = disk::identify(&path).is_ok_and(|(identity, _)| identity != open.identity);
+        let in_the_way = self.disk.identify(&path).is_ok_and(|(identity, _)| identity != open.identity);
         if in_the_way {
-            let moved_to = self.directory.set_aside(&path)?;
+            let moved_to = self.disk.set_aside(&self.directory, &path)?;
             tracing::warn!(moved_to = %moved_to.display(), "another file was in the journal's place; moved aside");
         }
-        fs::rename(&fresh_path, &path)
-            .and_then(|()| File::open(self.directory.path())?.sync_all())
-            .map_err(file_error)?;
-        let (open, length) = Open::new(fresh, &self.directory)?;
+        self.disk.put(&fresh_path, &path).map_err(file_error)?;
+        let (open, length) = Open::new(fresh, &self.directory, &*self.disk)?;
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
         Ok(())
@@ -385,11 +384,11 @@ impl DatabaseHandle {
 
     /// Whether the file is no longer what was opened. Asked while nothing is written.
     fn fault_of_file(&self, open: &Open, length: u64) -> Option<FileFault> {
-        match disk::identify(&self.directory.journal()) {
+        match self.disk.identify(&self.directory.journal()) {
             Ok((identity, now)) if identity == open.identity => (now < length)
                 .then(|| FileFault::Failed(format!("its file was cut from {length} to {now} bytes by something else"))),
             Ok(_) => Some(FileFault::Gone("another file was put in its place".to_owned())),
-            Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Some(FileFault::Gone("its file was removed".to_owned()))
             }
             // What cannot be looked at now says nothing about the file.
@@ -448,8 +447,9 @@ impl DatabaseHandle {
 
 impl Open {
     /// A database that has just been opened, and the length of its file.
-    fn new(database: Database, directory: &Directory) -> Result<(Self, u64), StoreError> {
-        let (identity, length) = disk::identify(&directory.journal())?;
+    fn new(database: Database, directory: &Directory, disk: &dyn Disk) -> Result<(Self, u64), StoreError> {
+        let path = directory.journal();
+        let (identity, length) = disk.identify(&path).map_err(StoreError::file("look at", &path))?;
         let open = Self { database, generation: next_generation(), identity, detached: None, short: None };
         Ok((open, length))
     }

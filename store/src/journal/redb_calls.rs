@@ -7,6 +7,7 @@ use std::path::Path;
 
 use redb::Database;
 
+use super::disk::Disk;
 use super::file::{self, Fault};
 
 /// Runs work on a database; a panic of redb is an error as any other.
@@ -38,8 +39,8 @@ pub(super) fn is_usable(database: &Database) -> bool {
 }
 
 /// Copies every table into a new file.
-pub(super) fn copy(database: &Database, fresh_path: &Path) -> Result<Database, redb::Error> {
-    let fresh = file::create(fresh_path).map_err(|fault| match fault {
+pub(super) fn copy(database: &Database, fresh_path: &Path, disk: &dyn Disk) -> Result<Database, redb::Error> {
+    let fresh = file::create(fresh_path, disk).map_err(|fault| match fault {
         Fault::Damaged(what) => redb::Error::Corrupted(what),
         Fault::Other(error) => error.into(),
     })?;

@@ -25,6 +25,6 @@ pub(crate) use ledger::LedgerLine;
 pub use ledger::{LedgerEntry, LedgerKey, LedgerKind, QuotedTurns};
 pub use outline::{Outline, OutlinedConversation, PlacedTurn, ScopeCounts, ScopeOverview};
 pub use search::{Hit, IdentifiedHits, IndexedPassage, SearchQuery, SearchResult, Within};
-pub(crate) use turn::{CompletedTurn, Pending};
+pub(crate) use turn::{CompletedTurn, FoundTurn, Pending, Seen};
 pub use turn::{Point, Span, Turn, WaitingTurn};
 pub(crate) use versions::TableVersions;

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::records::{ConversationId, Pending, Scope, ScopeCounts, TurnId};
+use crate::records::{ConversationId, FoundTurn, Pending, Scope, ScopeCounts, Seen, TurnId};
 
 /// Ids kept in memory over all scopes.
 const CAPACITY: usize = 1_000_000;
@@ -28,23 +28,6 @@ pub(crate) enum State {
     Pending(Pending),
     /// Read, in LanceDB.
     Stored,
-}
-
-/// A turn as it was found in LanceDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FoundTurn {
-    pub(crate) id: TurnId,
-    pub(crate) conversation: ConversationId,
-    pub(crate) seen: Seen,
-}
-
-/// What is kept of a row in which a turn was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// The row, as long as that file is not merged with others.
-    pub(crate) row: u64,
-    /// When the turn was first seen.
-    pub(crate) time: DateTime<Utc>,
 }
 
 /// What is kept of a stored turn.

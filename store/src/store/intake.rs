@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::{Store, retain};
 use crate::error::StoreError;
@@ -111,6 +111,17 @@ impl Store {
         mark: DeletionMark,
         entries: Vec<LedgerEntry>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.record_at(scope, mark, entries, Utc::now()).await
+    }
+
+    /// The same, at a time.
+    pub(crate) async fn record_at(
+        &self,
+        scope: &Scope,
+        mark: DeletionMark,
+        entries: Vec<LedgerEntry>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_usable(scope)?;
         self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         let scope = scope.clone();
@@ -127,7 +138,7 @@ impl Store {
                     Some(turns) if turns.iter().any(is_gone) => Quotes::Gone,
                     Some(turns) => Quotes::Turns(turns),
                 };
-                shared.journal.record(&scope, entries, Utc::now(), quotes)
+                shared.journal.record(&scope, entries, now, quotes)
             })
             .await
     }

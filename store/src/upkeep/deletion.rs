@@ -10,14 +10,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
-use super::{catch_up, pruning};
+use super::catch_up;
 use crate::error::StoreError;
 use crate::journal::Purge;
-use crate::lance::schema::column;
-use crate::lance::{columns, filter, tables};
+use crate::lance::turn_rows::{RemovedRows, Selection};
 use crate::records::{
     ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey,
 };
@@ -80,7 +78,7 @@ async fn delete_with(
     at_work.carried_out();
     // Without room for the next deletion the disk was full when this one began.
     if purge == Purge::Due || shared.journal.trouble().is_some() || !shared.journal.has_reserve() {
-        pruning::free_space(shared).await;
+        free_space(shared).await;
     }
     Ok(deleted.into_iter().collect())
 }
@@ -268,7 +266,7 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, St
             Removal::of_turns(&scope, ids).into()
         }
         Extent::Before(time) => {
-            let mut turns = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
+            let mut turns = shared.rows().find(&scope, Selection::Before(time)).await?;
             let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;
             turns.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
             let old = OldTurns { scope, turns, time };
@@ -294,7 +292,7 @@ async fn of_conversation(
         })
         .await?;
     let names: Vec<ConversationId> = conversations.iter().copied().collect();
-    ids.extend(stored(shared, filter::of_conversations(&scope, &names)).await?);
+    ids.extend(shared.rows().find(&scope, Selection::Conversations(&names)).await?);
     shared
         .blocking(move |shared| {
             let elsewhere = shared.journal.in_other_conversations(&scope, &ids, &conversations)?;
@@ -302,15 +300,6 @@ async fn of_conversation(
             Ok(Removal { scope, what: Removed::Turns { ids, conversations, places: HashSet::new() } })
         })
         .await
-}
-
-/// The turns in LanceDB that a filter names.
-async fn stored(shared: &Shared, turns: DfExpr) -> Result<HashSet<TurnId>, StoreError> {
-    let mut found = HashSet::new();
-    for batch in tables::rows(&shared.tables().turns, turns, &[column::ID], None).await? {
-        found.extend(columns::identifiers_from::<TurnId>(&batch, column::ID)?);
-    }
-    Ok(found)
 }
 
 /// Takes out of the tables what goes, and adds it to what was `deleted` before, also where it fails.
@@ -336,7 +325,7 @@ async fn carry_out(
     let done = noted.clone();
     shared
         .blocking(move |shared| {
-            shared.directory.sync()?;
+            shared.rows().sync(&shared.directory)?;
             // What was moved aside may hold it as well.
             let purge = if shared.directory.has_set_aside() { Purge::Due } else { purge };
             shared.journal.finish_deletion(&noted, purge)
@@ -352,31 +341,31 @@ async fn take_from_tables(
     removal: &Removal,
     deleted: &mut HashSet<TurnId>,
 ) -> Result<u64, StoreError> {
-    let failed = || StoreError::lance("delete rows");
-    let mut rows = 0;
-    for (turns_covered, points_covered) in rows_covered(removal) {
-        deleted.extend(stored(shared, turns_covered.clone()).await?);
-        let points = shared.tables().points.delete(&points_covered).await.map_err(failed())?.num_deleted_rows;
+    let (rows, mut removed, scope) = (shared.rows(), 0, &removal.scope);
+    let ids: Vec<TurnId>;
+    let parts: Vec<RemovedRows<'_>> = match &removal.what {
+        Removed::Everything => vec![RemovedRows::All],
+        Removed::Turns { ids: covered, .. } => {
+            ids = covered.iter().copied().collect();
+            ids.chunks(CHUNK).map(RemovedRows::Turns).collect()
+        }
+    };
+    for part in parts {
+        deleted.extend(rows.find(scope, Selection::Removed(part)).await?);
+        let points = rows.remove_points(scope, part).await?;
         shared.stored_points.fetch_sub(points, Ordering::Relaxed);
-        let turns = shared.tables().turns.delete(&turns_covered).await.map_err(failed())?.num_deleted_rows;
+        let turns = rows.remove_turns(scope, part).await?;
         shared.stored_turns.fetch_sub(turns, Ordering::Relaxed);
-        rows += points + turns;
+        removed += points + turns;
     }
-    Ok(rows)
+    Ok(removed)
 }
 
-/// The rows of both tables that go, in as many steps as it takes.
-fn rows_covered(removal: &Removal) -> Vec<(DfExpr, DfExpr)> {
-    let scope = &removal.scope;
-    match &removal.what {
-        Removed::Everything => vec![(filter::of_scope(scope), filter::of_scope(scope))],
-        Removed::Turns { ids, .. } => {
-            let ids: Vec<TurnId> = ids.iter().copied().collect();
-            let rows =
-                |ids: &[TurnId]| (filter::of_ids(scope, column::ID, ids), filter::of_ids(scope, column::TURN, ids));
-            ids.chunks(CHUNK).map(rows).collect()
-        }
-    }
+/// Removes at once the files that no version needs but old ones, where a full disk lets nothing else be done. Only for who holds
+/// `maintenance` and `writer`, and has made what was written durable. What it cannot do maintenance does.
+async fn free_space(shared: &Shared) {
+    let _no_readers = shared.gate.write().await;
+    shared.rows().prune_to_newest(&shared.directory).await;
 }
 
 #[cfg(test)]

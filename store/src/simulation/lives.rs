@@ -1,0 +1,162 @@
+//! One seed: a store that is opened, used and interrupted several times, and compared each time with what it has acknowledged.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, OnceLock};
+
+use super::check::{Moment, check};
+use super::client::{self, LEDGER_AGE, World};
+use super::disk::{Fault, Halt, Planted, SimulatedDisk};
+use super::history::History;
+use super::knowledge::Knowledge;
+use super::names::{BEGINNING, quoted};
+use crate::directory::Directory;
+use crate::journal::Journal;
+use crate::lance::tables::Tables;
+use crate::state::Shared;
+use crate::tasks::simulated;
+use crate::upkeep::{deletion, replay};
+use crate::{Store, StoreConfig, StoreError};
+
+/// Where all simulated stores seem to lie, and tables that none of them uses.
+pub(super) struct Ground {
+    pub(super) directory: Directory,
+    pub(super) tables: Tables,
+}
+
+/// What a seed came to.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) violation: Option<String>,
+    pub(super) story: Vec<String>,
+}
+
+/// Lets a seed take its course.
+pub(super) fn run(ground: &Ground, seed: u64, planted: Option<Planted>) -> Ended {
+    let mut choice = fastrand::Rng::with_seed(seed);
+    let mut disk = SimulatedDisk::new(choice.u64(..));
+    disk.platter().planted = planted;
+    let (history, clock) = (RefCell::new(History::default()), Cell::new(BEGINNING));
+    let mut knowledge = Knowledge::default();
+    let lives = choice.usize(2..5);
+    let (mut violation, has_opened) = (None, Cell::new(false));
+    for life in 0..=lives {
+        disk = disk.restart();
+        tell_faults(&disk, &history);
+        history.borrow_mut().tell(format!("process {life}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        simulated::follow(Some(choice.u64(..)));
+        let process = Process { ground, disk: &disk, history: &history, clock: &clock, knowledge: &knowledge, has_opened: &has_opened };
+        let ended = runtime.block_on(process.live(choice.fork(), life == lives));
+        simulated::follow(None);
+        drop(runtime);
+        tell_faults(&disk, &history);
+        let learned = knowledge.learn(&mut history.borrow_mut());
+        violation = ended.and(learned).err();
+        if violation.is_some() {
+            break;
+        }
+    }
+    Ended { violation, story: history.into_inner().story }
+}
+
+fn tell_faults(disk: &SimulatedDisk, history: &RefCell<History>) {
+    let told = std::mem::take(&mut disk.platter().told);
+    told.into_iter().for_each(|told| history.borrow_mut().tell(told));
+}
+
+/// One process.
+struct Process<'a> {
+    ground: &'a Ground,
+    disk: &'a SimulatedDisk,
+    history: &'a RefCell<History>,
+    clock: &'a Cell<i64>,
+    knowledge: &'a Knowledge,
+    /// Whether there has been a store before. A file that a process before that began is damaged, and nothing is lost with it.
+    has_opened: &'a Cell<bool>,
+}
+
+impl Process<'_> {
+    async fn live(&self, mut choice: fastrand::Rng, is_last: bool) -> Result<(), String> {
+        let Some(store) = self.open(&mut choice, is_last).await? else { return Ok(()) };
+        self.compare(&store, Moment::Opened).await?;
+        if is_last {
+            store.flush().await.map_err(|error| format!("a flush failed with nothing wrong: {error:?}"))?;
+            return self.compare(&store, Moment::Flushed).await;
+        }
+        let how = if choice.bool() { Halt::Kill } else { Halt::PowerLoss };
+        if choice.u8(0..4) > 0 {
+            self.disk.platter().fault = Some((choice.u64(0..150), Fault::Halt(how)));
+        }
+        let world = World { store, disk: self.disk.clone(), history: self.history, clock: self.clock };
+        let clients = (0..choice.usize(1..4)).map(|_| client::run(&world, choice.fork(), choice.usize(2..8)));
+        let clients: Vec<_> = clients.collect();
+        futures::future::join_all(clients).await;
+        if choice.u8(0..4) == 0 {
+            let closed = world.store.close().await;
+            self.history.borrow_mut().tell(format!("closed: {}", closed.is_ok()));
+        }
+        self.disk.halt(how);
+        self.history.borrow_mut().tell(format!("ends by {how:?}"));
+        Ok(())
+    }
+
+    /// Opens the store, where something may go wrong. `None` where the process has ended at that.
+    async fn open(&self, choice: &mut fastrand::Rng, is_last: bool) -> Result<Option<Store>, String> {
+        if !is_last && choice.u8(0..4) == 0 {
+            let how = if choice.bool() { Halt::Kill } else { Halt::PowerLoss };
+            let fault = if choice.bool() { Fault::Error } else { Fault::Halt(how) };
+            self.disk.platter().fault = Some((choice.u64(0..60), fault));
+        }
+        let mut opened = self.open_once().await;
+        if !self.disk.is_halted() && self.disk.platter().fault.take().is_none() && opened.is_err() {
+            self.history.borrow_mut().tell("could not be opened");
+            opened = self.open_once().await;
+        }
+        let set_aside = std::mem::take(&mut self.disk.platter().set_aside);
+        if set_aside > 0 && self.has_opened.get() {
+            return Err("the journal was taken for damaged".to_owned());
+        }
+        match opened {
+            _ if self.disk.is_halted() => Ok(None),
+            Ok(store) => {
+                self.has_opened.set(true);
+                Ok(Some(store))
+            }
+            Err(error) => Err(format!("the store does not open: {error:?}")),
+        }
+    }
+
+    async fn open_once(&self) -> Result<Store, StoreError> {
+        let (directory, disk) = (self.ground.directory.clone(), self.disk.clone());
+        let journal = Journal::open_on(&directory, Arc::new(disk.clone()))?;
+        let versions = journal.versions()?;
+        let (turns, points) = disk.table_versions();
+        if turns < versions.turns || points < versions.points {
+            return Err(StoreError::unreadable(format!("the tables are older than {versions:?}: {turns}, {points}")));
+        }
+        let mut config = StoreConfig::idle(directory.path(), 2);
+        (config.quoted, config.ledger_age) = (quoted, LEDGER_AGE);
+        let shared = Shared::new(config, directory, journal, self.ground.tables.clone());
+        shared.replace_rows(Arc::new(disk));
+        let store = Store::of(Arc::new(shared));
+        replay::replay(store.shared()).await?;
+        store.shared().journal.keep_reserve();
+        Ok(store)
+    }
+
+    async fn compare(&self, store: &Store, moment: Moment) -> Result<(), String> {
+        let resumed = deletion::resume(store.shared()).await;
+        resumed.map_err(|error| format!("a deletion can't be carried out with nothing wrong: {error:?}"))?;
+        let history = self.history.borrow();
+        check(store, self.disk, self.knowledge, &history, moment).await
+    }
+}
+
+/// What all seeds of this process share.
+pub(super) fn ground() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| {
+        let path = std::env::temp_dir().join(format!("mainpoint-simulation-{}", std::process::id()));
+        Ground { directory: Directory::prepare(&path).unwrap(), tables: super::unused_tables() }
+    })
+}
