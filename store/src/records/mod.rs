@@ -18,7 +18,7 @@ pub use conversation::{
     ConversationAppend, ConversationMatch, ConversationView, PlainTurn, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
 };
 pub use deletion::DeletionMark;
-pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};
+pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, WholeConversation};
 pub(crate) use ids::TurnKey;
 pub use ids::{ConversationId, PrefixId, Scope, TurnId};
 pub(crate) use ledger::LedgerLine;

@@ -20,6 +20,8 @@ use crate::records::{Point, Turn};
 const SECTOR: usize = 512;
 const PAGE: u64 = 4096;
 
+type Page = Box<[u8; PAGE as usize]>;
+
 /// The disk, as one process sees it. Another process, after a crash, has another one of the same [`Platter`].
 #[derive(Debug, Clone)]
 pub(super) struct SimulatedDisk {
@@ -45,6 +47,8 @@ pub(super) struct Platter {
     pub(super) planted: Option<Planted>,
     /// How often the journal was taken for damaged.
     pub(super) set_aside: usize,
+    /// A sum over all that was written, where and in which order: the same of two runs that are the same.
+    pub(super) trace: u64,
     /// What went wrong, for the story.
     pub(super) told: Vec<String>,
 }
@@ -84,11 +88,11 @@ pub(super) enum Planted {
 #[derive(Debug, Default)]
 struct File {
     length: u64,
-    pages: BTreeMap<u64, Box<[u8; PAGE as usize]>>,
-    /// What sectors held before each write since the last sync, oldest first.
-    unsynced: BTreeMap<u64, Vec<[u8; SECTOR]>>,
-    /// What is on the disk of sectors that a sync could not write and that no later one writes, unless they are written again.
-    forgotten: BTreeMap<u64, [u8; SECTOR]>,
+    pages: BTreeMap<u64, Page>,
+    /// What pages held before each write since the last sync, oldest first.
+    unsynced: BTreeMap<u64, Vec<Page>>,
+    /// What is on the disk of pages that a sync could not write and that no later one writes, unless they are written again.
+    forgotten: BTreeMap<u64, Page>,
     /// The lengths before each change of it since then.
     lengths: Vec<u64>,
 }
@@ -125,6 +129,7 @@ impl SimulatedDisk {
             halted: None,
             planted: None,
             set_aside: 0,
+            trace: 0,
             told: Vec::new(),
         };
         Self { platter: Arc::new(Mutex::new(platter)), life: 0 }
@@ -346,16 +351,14 @@ impl File {
         }
     }
 
-    fn keep_sector(&mut self, sector: u64) {
-        let mut before = [0; SECTOR];
-        self.read(sector * SECTOR as u64, &mut before);
-        let forgotten = self.forgotten.remove(&sector);
-        self.unsynced.entry(sector).or_default().extend(forgotten.into_iter().chain([before]));
+    fn keep_page(&mut self, page: u64) {
+        let before = self.pages.get(&page).cloned().unwrap_or_else(empty);
+        let forgotten = self.forgotten.remove(&page);
+        self.unsynced.entry(page).or_default().extend(forgotten.into_iter().chain([before]));
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8]) {
-        let (first, last) = (offset / SECTOR as u64, (offset + bytes.len() as u64).div_ceil(SECTOR as u64));
-        (first..last).for_each(|sector| self.keep_sector(sector));
+        (offset / PAGE..(offset + bytes.len() as u64).div_ceil(PAGE)).for_each(|page| self.keep_page(page));
         self.put(offset, bytes);
     }
 
@@ -365,7 +368,7 @@ impl File {
             let place = offset + at as u64;
             let (page, within) = (place / PAGE, (place % PAGE) as usize);
             let count = (PAGE as usize - within).min(bytes.len() - at);
-            let target = self.pages.entry(page).or_insert_with(|| Box::new([0; PAGE as usize]));
+            let target = self.pages.entry(page).or_insert_with(empty);
             target[within..within + count].copy_from_slice(&bytes[at..at + count]);
             at += count;
         }
@@ -374,10 +377,9 @@ impl File {
     fn set_length(&mut self, length: u64) {
         self.lengths.push(self.length);
         if length < self.length {
-            let sectors = PAGE / SECTOR as u64;
             let gone: Vec<u64> = self.pages.range(length.div_ceil(PAGE)..).map(|(page, _)| *page).collect();
             for page in gone {
-                (page * sectors..(page + 1) * sectors).for_each(|sector| self.keep_sector(sector));
+                self.keep_page(page);
                 self.pages.remove(&page);
             }
         }
@@ -391,21 +393,25 @@ impl File {
 
     /// What was not synced is not synced by the next sync either.
     fn forget(&mut self) {
-        for (sector, versions) in std::mem::take(&mut self.unsynced) {
-            self.forgotten.extend(versions.first().map(|oldest| (sector, *oldest)));
+        for (page, versions) in std::mem::take(&mut self.unsynced) {
+            self.forgotten.extend(versions.into_iter().next().map(|oldest| (page, oldest)));
         }
     }
 
     /// Puts sectors and the length back to what `pick` chooses of their versions; how many sectors are not the newest.
     fn lose(&mut self, pick: &mut impl FnMut(usize) -> usize) -> usize {
         let mut lost = 0;
-        for (sector, before) in std::mem::take(&mut self.forgotten) {
-            self.unsynced.insert(sector, vec![before]);
+        for (page, before) in std::mem::take(&mut self.forgotten) {
+            self.unsynced.insert(page, vec![before]);
         }
-        for (sector, versions) in std::mem::take(&mut self.unsynced) {
-            if let Some(version) = versions.get(pick(versions.len())) {
-                self.put(sector * SECTOR as u64, version);
-                lost += 1;
+        for (page, versions) in std::mem::take(&mut self.unsynced) {
+            let target = self.pages.entry(page).or_insert_with(empty);
+            for (sector, bytes) in target.chunks_mut(SECTOR).enumerate() {
+                if let Some(version) = versions.get(pick(versions.len())) {
+                    let from = sector * SECTOR;
+                    bytes.copy_from_slice(&version[from..from + SECTOR]);
+                    lost += 1;
+                }
             }
         }
         let lengths = std::mem::take(&mut self.lengths);
@@ -479,6 +485,7 @@ impl StorageBackend for Handle {
             // Whole sectors of it.
             platter.choice.usize(0..=bytes.len() / SECTOR) * SECTOR
         };
+        platter.trace = platter.trace.wrapping_mul(31).wrapping_add(offset + done as u64);
         if let Some(file) = platter.files.get_mut(&self.file) {
             file.length = file.length.max(offset + done as u64);
             file.write(offset, &bytes[..done]);
@@ -498,6 +505,10 @@ impl Goes {
             Self::Failing { .. } => Err(io::Error::from_raw_os_error(Errno::IO.raw_os_error())),
         }
     }
+}
+
+fn empty() -> Page {
+    Box::new([0; PAGE as usize])
 }
 
 fn off() -> io::Error {

@@ -1,7 +1,8 @@
 //! One seed: a store that is opened, used and interrupted several times, and compared each time with what it has acknowledged.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, OnceLock};
+use std::fs;
+use std::sync::Arc;
 
 use super::check::{Moment, check};
 use super::client::{self, LEDGER_AGE, World};
@@ -11,7 +12,9 @@ use super::knowledge::Knowledge;
 use super::names::{BEGINNING, quoted};
 use crate::directory::Directory;
 use crate::journal::Journal;
+use crate::lance::opening::Inspected;
 use crate::lance::tables::Tables;
+use crate::records::TableVersions;
 use crate::state::Shared;
 use crate::tasks::simulated;
 use crate::upkeep::{deletion, replay};
@@ -19,8 +22,26 @@ use crate::{Store, StoreConfig, StoreError};
 
 /// Where all simulated stores seem to lie, and tables that none of them uses.
 pub(super) struct Ground {
-    pub(super) directory: Directory,
-    pub(super) tables: Tables,
+    directory: Directory,
+    tables: Tables,
+    _root: tempfile::TempDir,
+}
+
+impl Ground {
+    pub(super) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::prepare(&root.path().join("data")).unwrap();
+        let config = StoreConfig::idle(root.path(), 2);
+        let open = async {
+            let inspected = Inspected::new(&directory, &config).await.unwrap();
+            inspected.open(&directory, &config, TableVersions::default()).await.unwrap().tables
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let tables = runtime.block_on(open);
+        // There are tables where the journal is missing only if it was lost.
+        fs::remove_dir_all(directory.tables()).unwrap();
+        Self { directory, tables, _root: root }
+    }
 }
 
 /// What a seed came to.
@@ -60,7 +81,11 @@ pub(super) fn run(ground: &Ground, seed: u64, planted: Option<Planted>) -> Ended
 }
 
 fn tell_faults(disk: &SimulatedDisk, history: &RefCell<History>) {
-    let told = std::mem::take(&mut disk.platter().told);
+    let (mut told, trace) = {
+        let mut platter = disk.platter();
+        (std::mem::take(&mut platter.told), platter.trace)
+    };
+    told.push(format!("trace {trace:016x}"));
     told.into_iter().for_each(|told| history.borrow_mut().tell(told));
 }
 
@@ -150,13 +175,4 @@ impl Process<'_> {
         let history = self.history.borrow();
         check(store, self.disk, self.knowledge, &history, moment).await
     }
-}
-
-/// What all seeds of this process share.
-pub(super) fn ground() -> &'static Ground {
-    static GROUND: OnceLock<Ground> = OnceLock::new();
-    GROUND.get_or_init(|| {
-        let path = std::env::temp_dir().join(format!("mainpoint-simulation-{}", std::process::id()));
-        Ground { directory: Directory::prepare(&path).unwrap(), tables: super::unused_tables() }
-    })
 }

@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::turn_rows::{RemovedRows, Selection};
 use crate::records::{
-    ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey,
+    ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey, WholeConversation,
 };
 use crate::state::deletions_due::DeletionAtWork;
 use crate::state::{Shared, Writer};
@@ -149,14 +149,23 @@ const MOST_TIMES: usize = 3;
 struct Covered {
     /// What was found.
     removal: Removal,
-    /// For a deletion of what was said before a time, what that was found by: until it is carried out, some of it may
-    /// be said again.
-    old: Option<OldTurns>,
+    /// By what it is found out again when it is carried out, since more may be said until then.
+    again: Again,
+}
+
+#[derive(Debug, Clone)]
+enum Again {
+    /// It stays as it is.
+    Not,
+    /// Some of what was said before a time may be said again.
+    Old(OldTurns),
+    /// A conversation may go on.
+    Conversation(WholeConversation),
 }
 
 impl From<Removal> for Covered {
     fn from(removal: Removal) -> Self {
-        Self { removal, old: None }
+        Self { removal, again: Again::Not }
     }
 }
 
@@ -166,15 +175,19 @@ async fn take_from_journal(
     shared: &Arc<Shared>,
     covered: &Covered,
 ) -> Result<(DeletionAtWork, Vec<TurnKey>), StoreError> {
-    let Covered { removal, old } = covered.clone();
+    let Covered { removal, again } = covered.clone();
     shared
         .blocking(move |shared| {
             let quoted = shared.config.quoted;
             let mut at_work = None;
             let (removal, removed) = shared.change(
-                |journal| match old {
-                    Some(old) => journal.delete_old(&old, quoted),
-                    None => journal.delete(&removal, quoted).map(|removed| (removal, removed)),
+                |journal| {
+                    let removal = match again {
+                        Again::Old(old) => return journal.delete_old(&old, quoted),
+                        Again::Conversation(whole) => journal.removal_of(&whole)?,
+                        Again::Not => removal,
+                    };
+                    journal.delete(&removal, quoted).map(|removed| (removal, removed))
                 },
                 |turn_index, (removal, _)| {
                     // Before anybody can look in the tables for what is said again.
@@ -271,35 +284,25 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, St
             turns.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
             let old = OldTurns { scope, turns, time };
             shared
-                .blocking(move |shared| Ok(Covered { removal: shared.journal.said_before(&old)?, old: Some(old) }))
+                .blocking(move |shared| {
+                    Ok(Covered { removal: shared.journal.said_before(&old)?, again: Again::Old(old) })
+                })
                 .await?
         }
-        Extent::Conversation(id) => of_conversation(shared, scope, id).await?.into(),
+        Extent::Conversation(conversation) => {
+            let of_journal = scope.clone();
+            let names =
+                shared.blocking(move |shared| shared.journal.with_branches(&of_journal, conversation)).await?;
+            let names: Vec<ConversationId> = names.into_iter().collect();
+            let stored = shared.rows().find(&scope, Selection::Conversations(&names)).await?;
+            let whole = WholeConversation { scope, conversation, stored };
+            shared
+                .blocking(move |shared| {
+                    Ok(Covered { removal: shared.journal.removal_of(&whole)?, again: Again::Conversation(whole) })
+                })
+                .await?
+        }
     })
-}
-
-async fn of_conversation(
-    shared: &Arc<Shared>,
-    scope: Scope,
-    conversation: ConversationId,
-) -> Result<Removal, StoreError> {
-    let of_journal = scope.clone();
-    let (conversations, mut ids) = shared
-        .blocking(move |shared| {
-            let conversations = shared.journal.with_branches(&of_journal, conversation)?;
-            let ids = shared.journal.turns_of(&of_journal, &conversations)?;
-            Ok((conversations, ids))
-        })
-        .await?;
-    let names: Vec<ConversationId> = conversations.iter().copied().collect();
-    ids.extend(shared.rows().find(&scope, Selection::Conversations(&names)).await?);
-    shared
-        .blocking(move |shared| {
-            let elsewhere = shared.journal.in_other_conversations(&scope, &ids, &conversations)?;
-            ids.retain(|id| !elsewhere.contains(id));
-            Ok(Removal { scope, what: Removed::Turns { ids, conversations, places: HashSet::new() } })
-        })
-        .await
 }
 
 /// Takes out of the tables what goes, and adds it to what was `deleted` before, also where it fails.

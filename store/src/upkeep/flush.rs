@@ -52,6 +52,7 @@ async fn commit_with(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), St
         let mut keys = shared.turn_index().completed();
         // A deletion that is still to be carried out would take them as well.
         keys.retain(|(scope, _)| !shared.deletions_due.is_of(scope));
+        keys.sort_unstable();
         keys.truncate(BATCH_TURNS);
         if keys.is_empty() {
             return Ok(());
