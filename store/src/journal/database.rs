@@ -11,11 +11,16 @@
 //! [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space
 //! again.
 //!
+//! A system that could not write what it had in memory says so once, to one sync, and may take it for written from then on: what is
+//! read is there, the next sync succeeds, and a power failure shows that it is not on the disk. So a file that was closed because of an
+//! error is written anew before anything else is acknowledged.
+//!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
@@ -24,7 +29,7 @@ use tokio::sync::Notify;
 use super::disk::{Disk, FileIdentity, RESERVE, SPACE, Space};
 use super::faults::{FileFault, begin_trouble, say_working};
 use super::file::{self, Opened};
-use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
+use super::redb_calls::{caught, copy, is_of_the_file, is_usable, next_generation};
 use super::repaired::{Repaired, Room};
 use crate::directory::Directory;
 use crate::error::StoreError;
@@ -41,6 +46,9 @@ pub(super) struct DatabaseHandle {
     length: Mutex<u64>,
     /// Held by whoever repairs or closes. Opening may take long, and meanwhile calls fail at once instead of waiting for `state`.
     repairing: Mutex<()>,
+    /// Whether the system may take for written what it could not write, as it does once it has said so. Then the file is written anew
+    /// before anything else is kept in it.
+    is_doubtful: AtomicBool,
     /// Wakes whoever repairs.
     found_full: Arc<Notify>,
 }
@@ -87,6 +95,7 @@ impl DatabaseHandle {
             state,
             length,
             repairing: Mutex::default(),
+            is_doubtful: AtomicBool::new(false),
             found_full: Arc::default(),
         })
     }
@@ -190,7 +199,7 @@ impl DatabaseHandle {
             State::Closed => return Err(StoreError::Closed),
             State::Open(open) if open.detached.is_none() => {
                 return match room {
-                    Room::Keep => self.relieve(open),
+                    Room::Keep => self.relieve(&mut state),
                     Room::Leave => Ok(Repaired::Nothing),
                 };
             }
@@ -214,12 +223,16 @@ impl DatabaseHandle {
             Room::Keep => self.space.keep_reserve().and_then(|()| self.space.ensure(SPACE)).is_ok(),
             Room::Leave => self.space.has_reserve(),
         };
-        if has_room {
+        if has_room && !self.is_doubtful.load(Ordering::Acquire) {
             let repaired = self.reopen(None)?;
             say_working(&trouble);
             return Ok(repaired);
         }
-        self.reopen(Some(trouble))
+        let repaired = self.reopen(Some(trouble))?;
+        if has_room && let Err(error) = self.relieve(&mut self.state_mut()) {
+            tracing::debug!(cause = one_line(&error), "the journal can't be written anew yet");
+        }
+        Ok(repaired)
     }
 
     /// Opens a file again that was closed, for who reads or deletes: they need not wait for space.
@@ -296,14 +309,19 @@ impl DatabaseHandle {
         }
     }
 
-    /// Writes everything again, if there is space for it and for the next deletion.
-    fn relieve(&self, open: &mut Open) -> Result<Repaired, StoreError> {
-        if open.short.is_none() {
+    /// Keeps everything again, if there is space for it and for the next deletion.
+    fn relieve(&self, state: &mut State) -> Result<Repaired, StoreError> {
+        if !matches!(state, State::Open(Open { short: Some(_), .. })) {
             return Ok(Repaired::Nothing);
         }
         self.space.keep_reserve()?;
         self.space.ensure(SPACE)?;
-        if let Some(trouble) = open.short.take() {
+        if self.is_doubtful.load(Ordering::Acquire) {
+            self.replace(state)?;
+        }
+        if let State::Open(open) = state
+            && let Some(trouble) = open.short.take()
+        {
             say_working(&trouble);
         }
         Ok(Repaired::Relieved)
@@ -347,6 +365,7 @@ impl DatabaseHandle {
                 // Half a copy would only take the space that there is none of.
                 let _ = self.disk.remove(&fresh_path);
                 if is_of_the_file(&error) && !is_usable(&open.database) {
+                    self.is_doubtful.store(true, Ordering::Release);
                     *state = State::Down(begin_trouble(one_line(&error)));
                 }
                 return Err(StoreError::journal("rewrite")(error));
@@ -361,6 +380,7 @@ impl DatabaseHandle {
         let (open, length) = Open::new(fresh, &self.directory, &*self.disk)?;
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
+        self.is_doubtful.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -406,6 +426,7 @@ impl DatabaseHandle {
         match fault {
             FileFault::Gone(reason) => open.detached = Some(begin_trouble(reason)),
             FileFault::Failed(reason) => {
+                self.is_doubtful.store(true, Ordering::Release);
                 Self::take_down(&mut state, reason);
             }
             FileFault::Full(reason) => {
@@ -474,17 +495,4 @@ impl State {
             Self::Closed => Err(StoreError::Closed),
         }
     }
-}
-
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        Self::JournalDown { reason: trouble.reason }
-    }
-}
-
-/// Counts the databases of this process.
-fn next_generation() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static GENERATION: AtomicU64 = AtomicU64::new(1);
-    GENERATION.fetch_add(1, Ordering::Relaxed)
 }

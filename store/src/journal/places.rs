@@ -13,7 +13,8 @@ use super::turns::accept_turns;
 use super::{Journal, plain};
 use crate::error::StoreError;
 use crate::records::{
-    ConversationId, PlacedTurn, Removal, Removed, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace, WholeConversation,
+    ConversationId, PlacedTurn, Removal, Removed, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace,
+    WholeConversation,
 };
 
 /// The tables of conversations, as far as they are about one scope.

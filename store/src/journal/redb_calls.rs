@@ -1,9 +1,10 @@
 //! Calls of redb, with its panics as errors.
 //!
-//! Responsible for: telling errors of the file from others, copying a database.
+//! Responsible for: telling errors of the file from others, copying a database, telling one database from the next.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::Database;
 
@@ -49,4 +50,10 @@ pub(super) fn copy(database: &Database, fresh_path: &Path, disk: &dyn Disk) -> R
         file::copy_tables(database, &fresh)
     })?;
     Ok(fresh)
+}
+
+/// Counts the databases of this process.
+pub(super) fn next_generation() -> u64 {
+    static GENERATION: AtomicU64 = AtomicU64::new(1);
+    GENERATION.fetch_add(1, Ordering::Relaxed)
 }

@@ -1,10 +1,11 @@
 //! Whether the store is as it has to be by what is certain of it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::disk::SimulatedDisk;
 use super::history::{EntryKey, History};
-use super::knowledge::{KnownEntry, Knowledge};
+use super::knowledge::{Knowledge, KnownEntry};
 use super::names::{conversation, home, points, quoted, turn};
 use super::tables;
 use crate::Store;
@@ -40,13 +41,13 @@ pub(super) async fn check(
     store: &Store,
     disk: &SimulatedDisk,
     knowledge: &Knowledge,
-    history: &History,
+    history: &RefCell<History>,
     moment: Moment,
 ) -> Result<(), String> {
-    let found = Found::new(store, disk, history)?;
+    let found = Found::new(store, disk, &history.borrow())?;
     found.check_turns(knowledge, moment)?;
     found.check_entries(knowledge)?;
-    found.check_places(store, knowledge, history)?;
+    found.check_places(store, knowledge, &history.borrow())?;
     found.check_memory(store).await
 }
 

@@ -91,10 +91,9 @@ impl World<'_> {
                 (*first, *last) = ((*first).min(micros), (*last).max(micros));
             }
         }
-        let after = first.checked_sub(1).map(|position| TurnPlace {
-            conversation: conversation(number),
-            position: position.into(),
-        });
+        let after = first
+            .checked_sub(1)
+            .map(|position| TurnPlace { conversation: conversation(number), position: position.into() });
         let said = ConversationAppend {
             scope: of,
             after,
@@ -144,9 +143,8 @@ impl World<'_> {
 
     async fn record(&self, choice: &mut fastrand::Rng) {
         let (of, prefix) = (scope(choice.u8(0..2)), choice.u8(0..PREFIXES));
-        let quoted: Vec<TurnId> = (0..choice.u8(0..3))
-            .map(|_| turn_id(choice.u8(0..CONVERSATIONS), choice.u8(0..TURNS), 0))
-            .collect();
+        let quoted: Vec<TurnId> =
+            (0..choice.u8(0..3)).map(|_| turn_id(choice.u8(0..CONVERSATIONS), choice.u8(0..TURNS), 0)).collect();
         let value = value(choice.u32(..), &quoted);
         let (entry, micros): (EntryKey, i64) = ((of.clone(), prefix), self.clock.get());
         {
@@ -163,7 +161,9 @@ impl World<'_> {
         let asked = self.begin(Asked::Record { entry, value });
         let mark = self.store.deletion_mark(&of);
         let held = self.store.record_at(&of, mark, vec![line], time(micros)).await;
-        self.end(asked, held, |held| Answer::Held(held.into_iter().map(|entry| entry.value).next().unwrap_or_default()));
+        self.end(asked, held, |held| {
+            Answer::Held(held.into_iter().map(|entry| entry.value).next().unwrap_or_default())
+        });
     }
 
     async fn flush(&self, choice: &mut fastrand::Rng) {
@@ -245,7 +245,8 @@ impl World<'_> {
         let mut platter = self.disk.platter();
         let told = match choice.u8(0..5) {
             0 | 1 => {
-                platter.fault.get_or_insert((choice.u64(0..30), Fault::Error));
+                let fault = if choice.bool() { Fault::Error } else { Fault::ForgottenSync };
+                platter.fault.get_or_insert((choice.u64(0..30), fault));
                 "the disk will fail".to_owned()
             }
             2 => {
@@ -261,9 +262,4 @@ impl World<'_> {
         drop(platter);
         self.history.borrow_mut().tell(told);
     }
-}
-
-/// All scopes.
-pub(super) fn scopes() -> [Scope; 2] {
-    [scope(0), scope(1)]
 }

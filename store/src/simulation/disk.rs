@@ -4,23 +4,15 @@
 //! end of the process in the middle of an operation. The tables lie on it as well, since they are made durable together.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Builder, Database, DatabaseError, StorageBackend};
 use rustix::io::Errno;
 
 use super::commits::Commits;
-use crate::directory::Directory;
-use crate::error::StoreError;
-use crate::journal::disk::{Disk, FileIdentity};
+use super::file::{File, PAGE};
 use crate::records::{Point, Turn};
-
-const SECTOR: usize = 512;
-const PAGE: u64 = 4096;
-
-type Page = Box<[u8; PAGE as usize]>;
 
 /// The disk, as one process sees it. Another process, after a crash, has another one of the same [`Platter`].
 #[derive(Debug, Clone)]
@@ -32,11 +24,11 @@ pub(super) struct SimulatedDisk {
 /// What the disk holds, and what will go wrong.
 #[derive(Debug)]
 pub(super) struct Platter {
-    names: BTreeMap<PathBuf, u64>,
-    files: BTreeMap<u64, File>,
+    pub(super) names: BTreeMap<PathBuf, u64>,
+    pub(super) files: BTreeMap<u64, File>,
     pub(super) turns: Commits<Turn>,
     pub(super) points: Commits<Point>,
-    choice: fastrand::Rng,
+    pub(super) choice: fastrand::Rng,
     /// The process that runs, counted.
     life: u64,
     pub(super) fault: Option<(u64, Fault)>,
@@ -85,18 +77,6 @@ pub(super) enum Planted {
     DeletedInJournalAlone,
 }
 
-#[derive(Debug, Default)]
-struct File {
-    length: u64,
-    pages: BTreeMap<u64, Page>,
-    /// What pages held before each write since the last sync, oldest first.
-    unsynced: BTreeMap<u64, Vec<Page>>,
-    /// What is on the disk of pages that a sync could not write and that no later one writes, unless they are written again.
-    forgotten: BTreeMap<u64, Page>,
-    /// The lengths before each change of it since then.
-    lengths: Vec<u64>,
-}
-
 /// An operation on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
@@ -112,7 +92,10 @@ pub(super) enum Operation {
 pub(super) enum Goes {
     Well,
     /// It fails, and is done in part or wholly, or not at all.
-    Failing { is_done: bool, is_forgotten: bool },
+    Failing {
+        is_done: bool,
+        is_forgotten: bool,
+    },
 }
 
 impl SimulatedDisk {
@@ -160,8 +143,10 @@ impl SimulatedDisk {
         let mut platter = self.platter();
         platter.life += 1;
         (platter.fault, platter.room) = (None, None);
-        if platter.halted.take() == Some(Halt::PowerLoss) {
-            platter.lose_power();
+        match platter.halted.take() {
+            Some(Halt::PowerLoss) => platter.lose_power(),
+            // Nobody knows of a sync that failed in a process that was killed before it could make that good.
+            _ => platter.files.values_mut().for_each(|file| file.forgotten.clear()),
         }
         Self { platter: Arc::clone(&self.platter), life: platter.life }
     }
@@ -205,76 +190,8 @@ impl SimulatedDisk {
     }
 }
 
-impl Disk for SimulatedDisk {
-    fn database(&self, builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
-        let file = {
-            let (mut platter, goes) = self.begin(Operation::Other).map_err(redb::StorageError::Io)?;
-            goes.result().map_err(redb::StorageError::Io)?;
-            platter.named(path)
-        };
-        builder.create_with_backend(Handle { disk: self.clone(), file })
-    }
-
-    fn head(&self, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
-        let platter = self.platter();
-        let file = platter.names.get(path).and_then(|name| platter.files.get(name)).ok_or(ErrorKind::NotFound)?;
-        let mut head = vec![0; bytes.min(usize::try_from(file.length).unwrap_or(bytes))];
-        file.read(0, &mut head);
-        Ok(head)
-    }
-
-    fn identify(&self, path: &Path) -> io::Result<(FileIdentity, u64)> {
-        let platter = self.platter();
-        let inode = *platter.names.get(path).ok_or(ErrorKind::NotFound)?;
-        let length = platter.files.get(&inode).map_or(0, |file| file.length);
-        Ok((FileIdentity { device: 0, inode }, length))
-    }
-
-    fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let (mut platter, goes) = self.begin(Operation::Rename)?;
-        if goes == Goes::Well || (goes.is_done() && platter.choice.bool()) {
-            let inode = platter.names.remove(from).ok_or(ErrorKind::NotFound)?;
-            if let Some(before) = platter.names.insert(to.to_owned(), inode) {
-                platter.files.remove(&before);
-            }
-        }
-        goes.result()
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let (mut platter, goes) = self.begin(Operation::Other)?;
-        goes.result()?;
-        if let Some(inode) = platter.names.remove(path) {
-            platter.files.remove(&inode);
-        }
-        Ok(())
-    }
-
-    fn set_aside(&self, _: &Directory, path: &Path) -> Result<PathBuf, StoreError> {
-        let mut platter = self.platter();
-        platter.set_aside += 1;
-        platter.told.push("the journal was moved aside".to_owned());
-        platter.names.remove(path);
-        Ok(path.to_owned())
-    }
-
-    fn fill(&self, path: &Path, bytes: usize) -> io::Result<()> {
-        let (mut platter, goes) = self.begin(Operation::Other)?;
-        goes.result()?;
-        let inode = platter.named(path);
-        let pages = bytes as u64 / PAGE;
-        if platter.free_pages() < pages {
-            return Err(full());
-        }
-        // What only takes space need not be there.
-        let file = platter.files.entry(inode).or_default();
-        *file = File { length: bytes as u64, ..File::default() };
-        Ok(())
-    }
-}
-
 impl Platter {
-    fn named(&mut self, path: &Path) -> u64 {
+    pub(super) fn named(&mut self, path: &Path) -> u64 {
         let next = self.files.keys().next_back().map_or(1, |last| last + 1);
         let inode = *self.names.entry(path.to_owned()).or_insert(next);
         self.files.entry(inode).or_default();
@@ -336,164 +253,6 @@ impl Platter {
     }
 }
 
-impl File {
-    fn read(&self, offset: u64, out: &mut [u8]) {
-        let mut at = 0;
-        while at < out.len() {
-            let place = offset + at as u64;
-            let (page, within) = (place / PAGE, (place % PAGE) as usize);
-            let count = (PAGE as usize - within).min(out.len() - at);
-            match self.pages.get(&page) {
-                Some(bytes) => out[at..at + count].copy_from_slice(&bytes[within..within + count]),
-                None => out[at..at + count].fill(0),
-            }
-            at += count;
-        }
-    }
-
-    fn keep_page(&mut self, page: u64) {
-        let before = self.pages.get(&page).cloned().unwrap_or_else(empty);
-        let forgotten = self.forgotten.remove(&page);
-        self.unsynced.entry(page).or_default().extend(forgotten.into_iter().chain([before]));
-    }
-
-    fn write(&mut self, offset: u64, bytes: &[u8]) {
-        (offset / PAGE..(offset + bytes.len() as u64).div_ceil(PAGE)).for_each(|page| self.keep_page(page));
-        self.put(offset, bytes);
-    }
-
-    fn put(&mut self, offset: u64, bytes: &[u8]) {
-        let mut at = 0;
-        while at < bytes.len() {
-            let place = offset + at as u64;
-            let (page, within) = (place / PAGE, (place % PAGE) as usize);
-            let count = (PAGE as usize - within).min(bytes.len() - at);
-            let target = self.pages.entry(page).or_insert_with(empty);
-            target[within..within + count].copy_from_slice(&bytes[at..at + count]);
-            at += count;
-        }
-    }
-
-    fn set_length(&mut self, length: u64) {
-        self.lengths.push(self.length);
-        if length < self.length {
-            let gone: Vec<u64> = self.pages.range(length.div_ceil(PAGE)..).map(|(page, _)| *page).collect();
-            for page in gone {
-                self.keep_page(page);
-                self.pages.remove(&page);
-            }
-        }
-        self.length = length;
-    }
-
-    fn sync(&mut self) {
-        self.unsynced.clear();
-        self.lengths.clear();
-    }
-
-    /// What was not synced is not synced by the next sync either.
-    fn forget(&mut self) {
-        for (page, versions) in std::mem::take(&mut self.unsynced) {
-            self.forgotten.extend(versions.into_iter().next().map(|oldest| (page, oldest)));
-        }
-    }
-
-    /// Puts sectors and the length back to what `pick` chooses of their versions; how many sectors are not the newest.
-    fn lose(&mut self, pick: &mut impl FnMut(usize) -> usize) -> usize {
-        let mut lost = 0;
-        for (page, before) in std::mem::take(&mut self.forgotten) {
-            self.unsynced.insert(page, vec![before]);
-        }
-        for (page, versions) in std::mem::take(&mut self.unsynced) {
-            let target = self.pages.entry(page).or_insert_with(empty);
-            for (sector, bytes) in target.chunks_mut(SECTOR).enumerate() {
-                if let Some(version) = versions.get(pick(versions.len())) {
-                    let from = sector * SECTOR;
-                    bytes.copy_from_slice(&version[from..from + SECTOR]);
-                    lost += 1;
-                }
-            }
-        }
-        let lengths = std::mem::take(&mut self.lengths);
-        if let Some(length) = lengths.get(pick(lengths.len())) {
-            self.length = *length;
-        }
-        self.pages.retain(|page, _| page * PAGE < self.length);
-        lost
-    }
-}
-
-/// An open file.
-#[derive(Debug)]
-struct Handle {
-    disk: SimulatedDisk,
-    file: u64,
-}
-
-impl Handle {
-    /// Works on the file, if it is there still; one that was replaced is nobody's.
-    fn with<T>(&self, work: impl FnOnce(&mut File) -> T) -> io::Result<T> {
-        self.disk.platter().files.get_mut(&self.file).map(work).ok_or_else(|| ErrorKind::NotFound.into())
-    }
-}
-
-impl StorageBackend for Handle {
-    fn len(&self) -> io::Result<u64> {
-        self.with(|file| file.length)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.with(|file| {
-            if offset + out.len() as u64 > file.length {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            file.read(offset, out);
-            Ok(())
-        })?
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        let (mut platter, goes) = self.disk.begin(Operation::Other)?;
-        goes.result()?;
-        platter.files.entry(self.file).or_default().set_length(length);
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let (mut platter, goes) = self.disk.begin(Operation::Sync)?;
-        let is_skipped = platter.planted == Some(Planted::AcknowledgedBeforeCommit);
-        match (&goes, platter.files.get_mut(&self.file)) {
-            (Goes::Well, Some(file)) if !is_skipped => file.sync(),
-            (Goes::Failing { is_forgotten: true, .. }, Some(file)) => file.forget(),
-            _ => {}
-        }
-        goes.result()
-    }
-
-    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let (mut platter, goes) = self.disk.begin(Operation::Write)?;
-        let fresh = platter.files.get(&self.file).map_or(0, |file| {
-            let pages = offset / PAGE..(offset + bytes.len() as u64).div_ceil(PAGE);
-            pages.filter(|page| !file.pages.contains_key(page)).count() as u64
-        });
-        if platter.free_pages() < fresh {
-            return Err(full());
-        }
-        let done = if goes == Goes::Well {
-            bytes.len()
-        } else {
-            // Whole sectors of it.
-            platter.choice.usize(0..=bytes.len() / SECTOR) * SECTOR
-        };
-        platter.trace = platter.trace.wrapping_mul(31).wrapping_add(offset + done as u64);
-        if let Some(file) = platter.files.get_mut(&self.file) {
-            file.length = file.length.max(offset + done as u64);
-            file.write(offset, &bytes[..done]);
-        }
-        goes.result()
-    }
-}
-
 impl Goes {
     pub(super) fn is_done(&self) -> bool {
         matches!(self, Self::Well | Self::Failing { is_done: true, .. })
@@ -505,10 +264,6 @@ impl Goes {
             Self::Failing { .. } => Err(io::Error::from_raw_os_error(Errno::IO.raw_os_error())),
         }
     }
-}
-
-fn empty() -> Page {
-    Box::new([0; PAGE as usize])
 }
 
 fn off() -> io::Error {

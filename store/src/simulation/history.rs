@@ -14,12 +14,24 @@ pub(super) type EntryKey = (Scope, u8);
 /// What was asked.
 #[derive(Debug, Clone)]
 pub(super) enum Asked {
-    Accept { turns: Vec<TurnKey> },
-    Complete { turns: Vec<TurnKey> },
-    Record { entry: EntryKey, value: Vec<u8> },
-    Delete { scope: Scope, what: Covered },
+    Accept {
+        turns: Vec<TurnKey>,
+    },
+    Complete {
+        turns: Vec<TurnKey>,
+    },
+    Record {
+        entry: EntryKey,
+        value: Vec<u8>,
+    },
+    Delete {
+        scope: Scope,
+        what: Covered,
+    },
     /// Entries of conversations that were written to last before this microsecond.
-    Expire { before: i64 },
+    Expire {
+        before: i64,
+    },
     /// Anything that changes nothing of what was acknowledged.
     Other(&'static str),
 }
@@ -205,9 +217,8 @@ impl History {
                 Covered::Turns(_) | Covered::Before(_) => false,
             },
             Asked::Expire { before } => {
-                let is_beside = |other: &EntryKey| {
-                    other.0 == entry.0 && conversation_of(other.1) == conversation_of(entry.1)
-                };
+                let is_beside =
+                    |other: &EntryKey| other.0 == entry.0 && conversation_of(other.1) == conversation_of(entry.1);
                 let mut beside = self.written.iter().filter(|(other, _)| is_beside(other));
                 beside.all(|(_, (_, last))| last < before)
             }

@@ -57,7 +57,8 @@ impl Knowledge {
         let before = self.turns.get(key).copied().unwrap_or(KnownTurn { is_there: Some(false), is_read: false });
         let removed = history.last_removal(key);
         let operations = &history.operations;
-        let accepts = |operation: &&Operation| matches!(&operation.asked, Asked::Accept { turns } if turns.contains(key));
+        let accepts =
+            |operation: &&Operation| matches!(&operation.asked, Asked::Accept { turns } if turns.contains(key));
         let is_kept = |mut acknowledged: Box<dyn Iterator<Item = &Operation> + '_>| {
             acknowledged.any(|operation| operation.answer != Answer::None && operation.begin > removed)
         };

@@ -66,7 +66,14 @@ pub(super) fn run(ground: &Ground, seed: u64, planted: Option<Planted>) -> Ended
         history.borrow_mut().tell(format!("process {life}"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         simulated::follow(Some(choice.u64(..)));
-        let process = Process { ground, disk: &disk, history: &history, clock: &clock, knowledge: &knowledge, has_opened: &has_opened };
+        let process = Process {
+            ground,
+            disk: &disk,
+            history: &history,
+            clock: &clock,
+            knowledge: &knowledge,
+            has_opened: &has_opened,
+        };
         let ended = runtime.block_on(process.live(choice.fork(), life == lives));
         simulated::follow(None);
         drop(runtime);
@@ -172,7 +179,6 @@ impl Process<'_> {
     async fn compare(&self, store: &Store, moment: Moment) -> Result<(), String> {
         let resumed = deletion::resume(store.shared()).await;
         resumed.map_err(|error| format!("a deletion can't be carried out with nothing wrong: {error:?}"))?;
-        let history = self.history.borrow();
-        check(store, self.disk, self.knowledge, &history, moment).await
+        check(store, self.disk, self.knowledge, self.history, moment).await
     }
 }

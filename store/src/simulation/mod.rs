@@ -22,10 +22,13 @@ mod check;
 mod client;
 mod commits;
 mod disk;
+mod file;
+mod handle;
 mod history;
 mod knowledge;
 mod lives;
 mod names;
+mod stories;
 mod tables;
 
 /// Seeds of every run of the tests, and of one whose figures are published.
@@ -35,6 +38,7 @@ const PUBLISHED_SEEDS: u64 = 100_000;
 const ENOUGH: u64 = 500;
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the story of a seed is asked for")]
 fn whatever_happens_to_the_store_what_it_has_acknowledged_holds() {
     let ground = Ground::new();
     if let Some(seed) = std::env::var("MAINPOINT_SIMULATION_SEED").ok().map(|seed| seed.parse().unwrap()) {
@@ -111,7 +115,9 @@ fn publish(path: &Path, figures: &[(&str, u64)]) {
     let begin = "{\"bench\":\"simulation\",";
     let before = fs::read_to_string(path).unwrap_or_default();
     let mut lines: Vec<String> = before.lines().filter(|line| !line.starts_with(begin)).map(str::to_owned).collect();
-    let row = |(metric, value): &(&str, u64)| format!("{begin}\"metric\":\"{metric}\",\"arm\":\"mainpoint\",\"value\":{value}}}");
+    let row = |(metric, value): &(&str, u64)| {
+        format!("{begin}\"metric\":\"{metric}\",\"arm\":\"mainpoint\",\"value\":{value}}}")
+    };
     lines.extend(figures.iter().map(row));
     fs::write(path, lines.join("\n") + "\n").unwrap();
 }

@@ -89,7 +89,8 @@ impl TurnRows for SimulatedDisk {
 
     async fn remove_turns(&self, scope: &Scope, selected: RemovedRows<'_>) -> Result<u64, StoreError> {
         let count = removed(&*self.read().await?.turns.newest(), scope, selected);
-        let remove = |platter: &mut Platter| platter.turns.commit(|rows| rows.retain(|key, _| !selected.covers(scope, key)));
+        let remove =
+            |platter: &mut Platter| platter.turns.commit(|rows| rows.retain(|key, _| !selected.covers(scope, key)));
         if count > 0 && self.platter().planted != Some(Planted::DeletedInJournalAlone) {
             self.commit(remove).await?;
         }
@@ -98,7 +99,8 @@ impl TurnRows for SimulatedDisk {
 
     async fn remove_points(&self, scope: &Scope, selected: RemovedRows<'_>) -> Result<u64, StoreError> {
         let count = removed(&*self.read().await?.points.newest(), scope, selected);
-        let remove = |platter: &mut Platter| platter.points.commit(|rows| rows.retain(|key, _| !selected.covers(scope, key)));
+        let remove =
+            |platter: &mut Platter| platter.points.commit(|rows| rows.retain(|key, _| !selected.covers(scope, key)));
         if count > 0 {
             self.commit(remove).await?;
         }

@@ -17,7 +17,8 @@ use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::turn_rows::{RemovedRows, Selection};
 use crate::records::{
-    ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey, WholeConversation,
+    ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey,
+    WholeConversation,
 };
 use crate::state::deletions_due::DeletionAtWork;
 use crate::state::{Shared, Writer};
@@ -291,8 +292,7 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, St
         }
         Extent::Conversation(conversation) => {
             let of_journal = scope.clone();
-            let names =
-                shared.blocking(move |shared| shared.journal.with_branches(&of_journal, conversation)).await?;
+            let names = shared.blocking(move |shared| shared.journal.with_branches(&of_journal, conversation)).await?;
             let names: Vec<ConversationId> = names.into_iter().collect();
             let stored = shared.rows().find(&scope, Selection::Conversations(&names)).await?;
             let whole = WholeConversation { scope, conversation, stored };
