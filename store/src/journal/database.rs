@@ -12,8 +12,8 @@
 //! again.
 //!
 //! A system that could not write what it had in memory says so once, to one sync, and may take it for written from then on: what is
-//! read is there, the next sync succeeds, and a power failure shows that it is not on the disk. So a file that was closed because of an
-//! error is written anew before anything else is acknowledged.
+//! read is there, the next sync succeeds, and a power failure shows that it is not on the disk. So of a file that was closed because of
+//! an error a copy is written, and that is opened.
 //!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
@@ -199,7 +199,7 @@ impl DatabaseHandle {
             State::Closed => return Err(StoreError::Closed),
             State::Open(open) if open.detached.is_none() => {
                 return match room {
-                    Room::Keep => self.relieve(&mut state),
+                    Room::Keep => self.relieve(open),
                     Room::Leave => Ok(Repaired::Nothing),
                 };
             }
@@ -223,16 +223,12 @@ impl DatabaseHandle {
             Room::Keep => self.space.keep_reserve().and_then(|()| self.space.ensure(SPACE)).is_ok(),
             Room::Leave => self.space.has_reserve(),
         };
-        if has_room && !self.is_doubtful.load(Ordering::Acquire) {
+        if has_room {
             let repaired = self.reopen(None)?;
             say_working(&trouble);
             return Ok(repaired);
         }
-        let repaired = self.reopen(Some(trouble))?;
-        if has_room && let Err(error) = self.relieve(&mut self.state_mut()) {
-            tracing::debug!(cause = one_line(&error), "the journal can't be written anew yet");
-        }
-        Ok(repaired)
+        self.reopen(Some(trouble))
     }
 
     /// Opens a file again that was closed, for who reads or deletes: they need not wait for space.
@@ -309,19 +305,14 @@ impl DatabaseHandle {
         }
     }
 
-    /// Keeps everything again, if there is space for it and for the next deletion.
-    fn relieve(&self, state: &mut State) -> Result<Repaired, StoreError> {
-        if !matches!(state, State::Open(Open { short: Some(_), .. })) {
+    /// Writes everything again, if there is space for it and for the next deletion.
+    fn relieve(&self, open: &mut Open) -> Result<Repaired, StoreError> {
+        if open.short.is_none() {
             return Ok(Repaired::Nothing);
         }
         self.space.keep_reserve()?;
         self.space.ensure(SPACE)?;
-        if self.is_doubtful.load(Ordering::Acquire) {
-            self.replace(state)?;
-        }
-        if let State::Open(open) = state
-            && let Some(trouble) = open.short.take()
-        {
+        if let Some(trouble) = open.short.take() {
             say_working(&trouble);
         }
         Ok(Repaired::Relieved)
@@ -329,6 +320,11 @@ impl DatabaseHandle {
 
     /// Opens the file again, with what it is short of. Only for who holds `repairing`, while there is no database: nobody else makes one.
     fn reopen(&self, short: Option<Trouble>) -> Result<Repaired, StoreError> {
+        // redb would write to it as soon as it opens it.
+        if self.is_doubtful.load(Ordering::Acquire) {
+            self.space.write_anew()?;
+            self.is_doubtful.store(false, Ordering::Release);
+        }
         let Opened { database, is_begun_anew } = file::open(&self.directory, &*self.disk)?;
         let (open, length) = Open::new(database, &self.directory, &*self.disk)?;
         let mut state = self.state_mut();
@@ -380,7 +376,6 @@ impl DatabaseHandle {
         let (open, length) = Open::new(fresh, &self.directory, &*self.disk)?;
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
-        self.is_doubtful.store(false, Ordering::Release);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What the journal asks of the file system.
 //!
-//! Responsible for: opening the database, which file lies under a name, whether there is space, keeping some for deletions.
+//! Responsible for: opening the database, which file lies under a name, whether there is space, keeping some for deletions, writing a
+//! file anew.
 
 use std::fmt::Debug;
 use std::fs::{self, File};
@@ -38,6 +39,9 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// Which file lies under a name, and its length.
     fn identify(&self, path: &Path) -> io::Result<(FileIdentity, u64)>;
 
+    /// Copies a file to where there may be another one. All of the copy is on the disk when this returns.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Puts a file under another name, in the place of what lies there. It is there for good when this returns.
     fn put(&self, from: &Path, to: &Path) -> io::Result<()>;
 
@@ -69,6 +73,12 @@ impl Disk for FileSystem {
     fn identify(&self, path: &Path) -> io::Result<(FileIdentity, u64)> {
         let file = fs::metadata(path)?;
         Ok((FileIdentity { device: file.dev(), inode: file.ino() }, file.len()))
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        directory::remove(to)?;
+        fs::copy(from, to)?;
+        File::open(to)?.sync_all()
     }
 
     fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -139,6 +149,24 @@ impl Space {
             let _ = self.disk.remove(&path);
         }
         kept.map_err(StoreError::file("keep room in", self.directory.path()))
+    }
+
+    /// Puts a copy in the place of a journal that may not be on the disk as it reads.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(super) fn write_anew(&self) -> Result<(), StoreError> {
+        let path = self.directory.journal();
+        let fresh_path = path.with_extension("redb.new");
+        let copied = match self.disk.copy(&path, &fresh_path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            copied => copied.and_then(|()| self.disk.put(&fresh_path, &path)),
+        };
+        copied.map_err(|source| {
+            // Half a copy would only take space.
+            let _ = self.disk.remove(&fresh_path);
+            StoreError::file("copy", &path)(source)
+        })
     }
 
     /// Gives up the space that is kept for deletions; false if there is none.

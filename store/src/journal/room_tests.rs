@@ -33,6 +33,10 @@ impl Disk for SmallDisk {
         FileSystem.identify(path)
     }
 
+    fn copy(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        FileSystem.copy(from, to)
+    }
+
     fn put(&self, from: &Path, to: &Path) -> std::io::Result<()> {
         FileSystem.put(from, to)
     }

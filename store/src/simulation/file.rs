@@ -69,6 +69,11 @@ impl File {
         self.length = length;
     }
 
+    /// What is read of it, in a file that is synced.
+    pub(super) fn copy(&self) -> Self {
+        Self { length: self.length, pages: self.pages.clone(), ..Self::default() }
+    }
+
     pub(super) fn sync(&mut self) {
         self.unsynced.clear();
         self.lengths.clear();

@@ -36,6 +36,19 @@ impl Disk for SimulatedDisk {
         Ok((FileIdentity { device: 0, inode }, length))
     }
 
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (mut platter, goes) = self.begin(Operation::Other)?;
+        goes.result()?;
+        let copy =
+            platter.names.get(from).and_then(|inode| platter.files.get(inode)).ok_or(ErrorKind::NotFound)?.copy();
+        if platter.free_pages() < copy.pages.len() as u64 {
+            return Err(full());
+        }
+        let inode = platter.named(to);
+        platter.files.insert(inode, copy);
+        Ok(())
+    }
+
     fn put(&self, from: &Path, to: &Path) -> io::Result<()> {
         let (mut platter, goes) = self.begin(Operation::Rename)?;
         if goes == Goes::Well || (goes.is_done() && platter.choice.bool()) {

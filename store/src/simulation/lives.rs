@@ -139,10 +139,10 @@ impl Process<'_> {
             let fault = if choice.bool() { Fault::Error } else { Fault::Halt(how) };
             self.disk.platter().fault = Some((choice.u64(0..60), fault));
         }
-        let mut opened = self.open_once().await;
+        let mut opened = open(self.ground, self.disk).await;
         if !self.disk.is_halted() && self.disk.platter().fault.take().is_none() && opened.is_err() {
             self.history.borrow_mut().tell("could not be opened");
-            opened = self.open_once().await;
+            opened = open(self.ground, self.disk).await;
         }
         let set_aside = std::mem::take(&mut self.disk.platter().set_aside);
         if set_aside > 0 && self.has_opened.get() {
@@ -158,27 +158,28 @@ impl Process<'_> {
         }
     }
 
-    async fn open_once(&self) -> Result<Store, StoreError> {
-        let (directory, disk) = (self.ground.directory.clone(), self.disk.clone());
-        let journal = Journal::open_on(&directory, Arc::new(disk.clone()))?;
-        let versions = journal.versions()?;
-        let (turns, points) = disk.table_versions();
-        if turns < versions.turns || points < versions.points {
-            return Err(StoreError::unreadable(format!("the tables are older than {versions:?}: {turns}, {points}")));
-        }
-        let mut config = StoreConfig::idle(directory.path(), 2);
-        (config.quoted, config.ledger_age) = (quoted, LEDGER_AGE);
-        let shared = Shared::new(config, directory, journal, self.ground.tables.clone());
-        shared.replace_rows(Arc::new(disk));
-        let store = Store::of(Arc::new(shared));
-        replay::replay(store.shared()).await?;
-        store.shared().journal.keep_reserve();
-        Ok(store)
-    }
-
     async fn compare(&self, store: &Store, moment: Moment) -> Result<(), String> {
         let resumed = deletion::resume(store.shared()).await;
         resumed.map_err(|error| format!("a deletion can't be carried out with nothing wrong: {error:?}"))?;
         check(store, self.disk, self.knowledge, self.history, moment).await
     }
+}
+
+/// Opens the store on a disk as [`Store::open`] does, but for the tables.
+pub(super) async fn open(ground: &Ground, disk: &SimulatedDisk) -> Result<Store, StoreError> {
+    let (directory, disk) = (ground.directory.clone(), disk.clone());
+    let journal = Journal::open_on(&directory, Arc::new(disk.clone()))?;
+    let versions = journal.versions()?;
+    let (turns, points) = disk.table_versions();
+    if turns < versions.turns || points < versions.points {
+        return Err(StoreError::unreadable(format!("the tables are older than {versions:?}: {turns}, {points}")));
+    }
+    let mut config = StoreConfig::idle(directory.path(), 2);
+    (config.quoted, config.ledger_age) = (quoted, LEDGER_AGE);
+    let shared = Shared::new(config, directory, journal, ground.tables.clone());
+    shared.replace_rows(Arc::new(disk));
+    let store = Store::of(Arc::new(shared));
+    replay::replay(store.shared()).await?;
+    store.shared().journal.keep_reserve();
+    Ok(store)
 }

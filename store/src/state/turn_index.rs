@@ -91,6 +91,11 @@ impl TurnIndex {
         (!turns.loaded).then_some(turns.generation)
     }
 
+    /// Whether the stored ids of the scope are in memory.
+    pub(crate) fn is_loaded(&self, scope: &Scope) -> bool {
+        self.scopes.get(scope).is_some_and(|turns| turns.loaded)
+    }
+
     /// Takes the stored turns of a scope as read from LanceDB. False if some were taken away meanwhile: read again.
     pub(crate) fn load(&mut self, scope: &Scope, generation: u64, found: Vec<FoundTurn>) -> bool {
         let turns = self.touch(scope);
