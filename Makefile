@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-simulation bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All 
 
 bench-privacy: build ## Callers and forks in 100,000 interleavings each, and 1,000 stores that are deleted from (bench/results/reliability.jsonl)
 	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace --test-threads 1 -E 'test(/however_.*requests.*follow_each_other/) or test(/no_byte_of_what_was_deleted/)'
+
+bench-simulation: build ## The store in 100,000 histories of requests, faults, crashes and power losses (MAINPOINT_SIMULATION_SEED=1560 tells one of them)
+	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace --no-capture -E 'test(/simulation::whatever_happens/)'
 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 1,000,000 main points (ARGS="--sizes 1000 --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)

@@ -80,6 +80,8 @@ mod lance;
 mod migration;
 mod query;
 mod records;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod status;
 mod store;

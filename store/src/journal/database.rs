@@ -11,21 +11,25 @@
 //! [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space
 //! again.
 //!
+//! A system that could not write what it had in memory says so once, to one sync, and may take it for written from then on: what is
+//! read is there, the next sync succeeds, and a power failure shows that it is not on the disk. So of a file that was closed because of
+//! an error a copy is written, and that is opened.
+//!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
 
-use std::fs::{self, File};
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use tokio::sync::Notify;
 
-use super::disk::{self, FileIdentity, RESERVE, SPACE, Space, TakeSpace};
+use super::disk::{Disk, FileIdentity, RESERVE, SPACE, Space};
 use super::faults::{FileFault, begin_trouble, say_working};
 use super::file::{self, Opened};
-use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
+use super::redb_calls::{caught, copy, is_of_the_file, is_usable, next_generation};
 use super::repaired::{Repaired, Room};
 use crate::directory::Directory;
 use crate::error::StoreError;
@@ -35,12 +39,16 @@ use crate::trouble::{StorePart, Trouble, one_line};
 #[derive(Debug)]
 pub(super) struct DatabaseHandle {
     directory: Directory,
+    disk: Arc<dyn Disk>,
     space: Space,
     state: RwLock<State>,
     /// Held while something is written, so that the file's length can be compared with what it was left at.
     length: Mutex<u64>,
     /// Held by whoever repairs or closes. Opening may take long, and meanwhile calls fail at once instead of waiting for `state`.
     repairing: Mutex<()>,
+    /// Whether the system may take for written what it could not write, as it does once it has said so. Then the file is written anew
+    /// before anything else is kept in it.
+    is_doubtful: AtomicBool,
     /// Wakes whoever repairs.
     found_full: Arc<Notify>,
 }
@@ -75,17 +83,19 @@ enum Purpose {
 }
 
 impl DatabaseHandle {
-    pub(super) fn open(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
-        let Opened { database, .. } = file::open(directory)?;
-        let (open, length) = Open::new(database, directory)?;
+    pub(super) fn open(directory: &Directory, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        let Opened { database, .. } = file::open(directory, &*disk)?;
+        let (open, length) = Open::new(database, directory, &*disk)?;
         let (state, length) = (RwLock::new(State::Open(open)), Mutex::new(length));
-        let space = Space::new(directory, files);
+        let space = Space::new(directory, Arc::clone(&disk));
         Ok(Self {
             directory: directory.clone(),
+            disk,
             space,
             state,
             length,
             repairing: Mutex::default(),
+            is_doubtful: AtomicBool::new(false),
             found_full: Arc::default(),
         })
     }
@@ -139,7 +149,7 @@ impl DatabaseHandle {
             transaction.commit()?;
             Ok(result)
         });
-        if let Ok((_, now)) = disk::identify(&self.directory.journal()) {
+        if let Ok((_, now)) = self.disk.identify(&self.directory.journal()) {
             *length = now;
         }
         drop((length, state));
@@ -310,8 +320,13 @@ impl DatabaseHandle {
 
     /// Opens the file again, with what it is short of. Only for who holds `repairing`, while there is no database: nobody else makes one.
     fn reopen(&self, short: Option<Trouble>) -> Result<Repaired, StoreError> {
-        let Opened { database, is_begun_anew } = file::open(&self.directory)?;
-        let (open, length) = Open::new(database, &self.directory)?;
+        // redb would write to it as soon as it opens it.
+        if self.is_doubtful.load(Ordering::Acquire) {
+            self.space.write_anew()?;
+            self.is_doubtful.store(false, Ordering::Release);
+        }
+        let Opened { database, is_begun_anew } = file::open(&self.directory, &*self.disk)?;
+        let (open, length) = Open::new(database, &self.directory, &*self.disk)?;
         let mut state = self.state_mut();
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
@@ -339,27 +354,26 @@ impl DatabaseHandle {
         let path = self.directory.journal();
         let fresh_path = path.with_extension("redb.new");
         let file_error = |source| StoreError::file("replace", &path)(source);
-        disk::remove(&fresh_path).map_err(file_error)?;
-        let fresh = match copy(&open.database, &fresh_path) {
+        self.disk.remove(&fresh_path).map_err(file_error)?;
+        let fresh = match copy(&open.database, &fresh_path, &*self.disk) {
             Ok(fresh) => fresh,
             Err(error) => {
                 // Half a copy would only take the space that there is none of.
-                let _ = disk::remove(&fresh_path);
+                let _ = self.disk.remove(&fresh_path);
                 if is_of_the_file(&error) && !is_usable(&open.database) {
+                    self.is_doubtful.store(true, Ordering::Release);
                     *state = State::Down(begin_trouble(one_line(&error)));
                 }
                 return Err(StoreError::journal("rewrite")(error));
             }
         };
-        let in_the_way = disk::identify(&path).is_ok_and(|(identity, _)| identity != open.identity);
+        let in_the_way = self.disk.identify(&path).is_ok_and(|(identity, _)| identity != open.identity);
         if in_the_way {
-            let moved_to = self.directory.set_aside(&path)?;
+            let moved_to = self.disk.set_aside(&self.directory, &path)?;
             tracing::warn!(moved_to = %moved_to.display(), "another file was in the journal's place; moved aside");
         }
-        fs::rename(&fresh_path, &path)
-            .and_then(|()| File::open(self.directory.path())?.sync_all())
-            .map_err(file_error)?;
-        let (open, length) = Open::new(fresh, &self.directory)?;
+        self.disk.put(&fresh_path, &path).map_err(file_error)?;
+        let (open, length) = Open::new(fresh, &self.directory, &*self.disk)?;
         *self.length() = length;
         *state = State::Open(Open { short, ..open });
         Ok(())
@@ -385,11 +399,11 @@ impl DatabaseHandle {
 
     /// Whether the file is no longer what was opened. Asked while nothing is written.
     fn fault_of_file(&self, open: &Open, length: u64) -> Option<FileFault> {
-        match disk::identify(&self.directory.journal()) {
+        match self.disk.identify(&self.directory.journal()) {
             Ok((identity, now)) if identity == open.identity => (now < length)
                 .then(|| FileFault::Failed(format!("its file was cut from {length} to {now} bytes by something else"))),
             Ok(_) => Some(FileFault::Gone("another file was put in its place".to_owned())),
-            Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Some(FileFault::Gone("its file was removed".to_owned()))
             }
             // What cannot be looked at now says nothing about the file.
@@ -407,6 +421,7 @@ impl DatabaseHandle {
         match fault {
             FileFault::Gone(reason) => open.detached = Some(begin_trouble(reason)),
             FileFault::Failed(reason) => {
+                self.is_doubtful.store(true, Ordering::Release);
                 Self::take_down(&mut state, reason);
             }
             FileFault::Full(reason) => {
@@ -448,8 +463,9 @@ impl DatabaseHandle {
 
 impl Open {
     /// A database that has just been opened, and the length of its file.
-    fn new(database: Database, directory: &Directory) -> Result<(Self, u64), StoreError> {
-        let (identity, length) = disk::identify(&directory.journal())?;
+    fn new(database: Database, directory: &Directory, disk: &dyn Disk) -> Result<(Self, u64), StoreError> {
+        let path = directory.journal();
+        let (identity, length) = disk.identify(&path).map_err(StoreError::file("look at", &path))?;
         let open = Self { database, generation: next_generation(), identity, detached: None, short: None };
         Ok((open, length))
     }
@@ -474,17 +490,4 @@ impl State {
             Self::Closed => Err(StoreError::Closed),
         }
     }
-}
-
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        Self::JournalDown { reason: trouble.reason }
-    }
-}
-
-/// Counts the databases of this process.
-fn next_generation() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static GENERATION: AtomicU64 = AtomicU64::new(1);
-    GENERATION.fetch_add(1, Ordering::Relaxed)
 }

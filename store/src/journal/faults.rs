@@ -1,5 +1,6 @@
 //! What can be wrong with the journal's file, and what the log says of it.
 
+use crate::error::StoreError;
 use crate::trouble::{StorePart, Trouble};
 
 /// What is wrong with the file.
@@ -28,4 +29,10 @@ pub(super) fn say_working(trouble: &Trouble) {
         seconds = trouble.seconds(),
         "the journal works again; turns are kept and memories recalled from now on"
     );
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        Self::JournalDown { reason: trouble.reason }
+    }
 }

@@ -2,18 +2,18 @@
 //!
 //! Responsible for: opening it, telling a damaged one from one that is only not ours to read, copying it.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
+use super::disk::Disk;
 use super::rows::{
     ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, PLAIN, POINTS, REPETITIONS, SEQUENCES,
 };
-use crate::directory::{Directory, keep_private};
+use crate::directory::Directory;
 use crate::error::StoreError;
 
 /// The journal holds little; redb's default cache is 1 GiB.
@@ -36,19 +36,19 @@ pub(super) struct Opened {
 }
 
 /// Opens the journal or begins one. What is provably damaged is moved aside; whatever else cannot be used stays as it is.
-pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
+pub(super) fn open(directory: &Directory, disk: &dyn Disk) -> Result<Opened, StoreError> {
     let path = directory.journal();
-    examine(directory)?;
-    let loss = Loss::find(directory);
-    let (database, is_begun_anew) = match create_or_leave_nothing(&path) {
+    examine(directory, disk)?;
+    let loss = Loss::find(directory, disk);
+    let (database, is_begun_anew) = match create_or_leave_nothing(&path, disk) {
         Ok(database) => (database, loss.is_some()),
         Err(Fault::Damaged(reason)) => {
-            let moved_to = directory.set_aside(&path)?;
+            let moved_to = disk.set_aside(directory, &path)?;
             tracing::error!(
                 moved_to = %moved_to.display(), reason,
                 "the journal is damaged; moved aside and begun anew. {LOST}"
             );
-            (create_or_leave_nothing(&path).map_err(|fault| refusal(directory, fault))?, true)
+            (create_or_leave_nothing(&path, disk).map_err(|fault| refusal(directory, fault))?, true)
         }
         Err(fault) => return Err(refusal(directory, fault)),
     };
@@ -76,9 +76,9 @@ enum Loss {
 }
 
 impl Loss {
-    fn find(directory: &Directory) -> Option<Self> {
-        match fs::metadata(directory.journal()) {
-            Ok(file) => (file.len() == 0).then_some(Self::Emptied),
+    fn find(directory: &Directory, disk: &dyn Disk) -> Option<Self> {
+        match disk.identify(&directory.journal()) {
+            Ok((_, length)) => (length == 0).then_some(Self::Emptied),
             // Tables are only begun beside a journal.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 directory.tables().is_dir().then_some(Self::Removed)
@@ -107,15 +107,13 @@ const LOST: &str = "What the tables hold stays. Turns that were not in them yet 
 ///
 /// # Errors
 /// [`StoreError::Format`] for a file of another format, [`StoreError::Refused`] for one that cannot be read.
-pub(super) fn examine(directory: &Directory) -> Result<(), StoreError> {
+pub(super) fn examine(directory: &Directory, disk: &dyn Disk) -> Result<(), StoreError> {
     let path = directory.journal();
-    let mut header = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(HEADER as u64).read_to_end(&mut header));
-    match read {
+    let header = match disk.head(&path, HEADER) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(refused(directory, source)),
-        Ok(_) => {}
-    }
+        Ok(header) => header,
+    };
     match foreign_format(&header) {
         None => Ok(()),
         Some(format) => Err(StoreError::Format {
@@ -149,23 +147,22 @@ pub(super) enum Fault {
 }
 
 /// The same. Of a file that could not be created nothing stays: half of one would look like a damaged journal.
-fn create_or_leave_nothing(path: &Path) -> Result<Database, Fault> {
-    let existed = path.exists();
-    create(path).inspect_err(|_| {
+fn create_or_leave_nothing(path: &Path, disk: &dyn Disk) -> Result<Database, Fault> {
+    let existed = disk.identify(path).is_ok();
+    create(path, disk).inspect_err(|_| {
         if !existed {
-            let _ = fs::remove_file(path);
+            let _ = disk.remove(path);
         }
     })
 }
 
-pub(super) fn create(path: &Path) -> Result<Database, Fault> {
-    let open = || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
+pub(super) fn create(path: &Path, disk: &dyn Disk) -> Result<Database, Fault> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    let open = || disk.database(&builder, path);
     // A file that redb did not foresee may make it panic; that tells no other tale than its own error would.
     match panic::catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(database)) => {
-            keep_private(path);
-            Ok(database)
-        }
+        Ok(Ok(database)) => Ok(database),
         Ok(Err(error)) if is_damage(&error) => Err(Fault::Damaged(error.to_string())),
         Ok(Err(error)) => Err(Fault::Other(error)),
         Err(_) => Err(Fault::Damaged("redb could not make sense of it".to_owned())),
@@ -291,20 +288,23 @@ fn copy_table<K: redb::Key + 'static, V: redb::Value + 'static>(
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+    use std::fs;
+
     use super::*;
+    use crate::journal::disk::FileSystem;
 
     #[test]
     fn a_journal_that_is_missing_beside_tables_or_empty_is_a_loss_and_a_fresh_one_is_none() {
         let root = tempfile::tempdir().unwrap();
         let directory = Directory::prepare(&root.path().join("data")).unwrap();
-        assert_eq!(Loss::find(&directory), None);
-        assert!(!open(&directory).unwrap().is_begun_anew);
+        assert_eq!(Loss::find(&directory, &FileSystem), None);
+        assert!(!open(&directory, &FileSystem).unwrap().is_begun_anew);
         fs::create_dir(directory.tables()).unwrap();
-        assert_eq!(Loss::find(&directory), None, "the journal is beside them");
+        assert_eq!(Loss::find(&directory, &FileSystem), None, "the journal is beside them");
         fs::remove_file(directory.journal()).unwrap();
-        assert_eq!(Loss::find(&directory), Some(Loss::Removed));
-        assert!(open(&directory).unwrap().is_begun_anew);
+        assert_eq!(Loss::find(&directory, &FileSystem), Some(Loss::Removed));
+        assert!(open(&directory, &FileSystem).unwrap().is_begun_anew);
         fs::write(directory.journal(), "").unwrap();
-        assert_eq!(Loss::find(&directory), Some(Loss::Emptied));
+        assert_eq!(Loss::find(&directory, &FileSystem), Some(Loss::Emptied));
     }
 }

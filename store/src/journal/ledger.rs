@@ -257,6 +257,7 @@ fn entry_from(id: &[u8; 16], kind: LedgerKind, (conversation, _, value): LedgerR
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+    use std::collections::BTreeSet;
     use std::path::Path;
 
     use super::*;
@@ -366,8 +367,8 @@ mod tests {
             record(&journal, scope, [entries.to_vec(), vec![unreadable(6, 5)]].concat(), 0);
         }
         let delete = |what| journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
-        let conversations = HashSet::from([ConversationId([1; 16])]);
-        delete(Removed::Turns { ids: HashSet::new(), conversations, places: HashSet::new() });
+        let conversations = BTreeSet::from([ConversationId([1; 16])]);
+        delete(Removed::Turns { ids: BTreeSet::new(), conversations, places: BTreeSet::new() });
         assert_eq!(with_entries(&journal, &here), [3, 4, 5, 6]);
         delete(Removed::turns([TurnId([92; 16])]));
         assert_eq!(with_entries(&journal, &here), [4, 6], "what does not say what it quotes goes, too");
@@ -387,10 +388,10 @@ mod tests {
         let conversation = ConversationId([7; 16]);
         let place = TurnPlace { conversation, position: 0 };
         let delete = |conversations, places| {
-            let what = Removed::Turns { ids: HashSet::new(), conversations, places };
+            let what = Removed::Turns { ids: BTreeSet::new(), conversations, places };
             journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
         };
-        delete(HashSet::new(), HashSet::from([(TurnId([90; 16]), place)]));
+        delete(BTreeSet::new(), BTreeSet::from([(TurnId([90; 16]), place)]));
         assert_eq!(with_entries(&journal, &here), [2]);
         let unreadable = journal.ledger(&here, &[LedgerKey::Turn(TurnId([90; 16]))]).unwrap();
         assert_eq!(unreadable.len(), 1, "that it cannot be read holds wherever it stands");
@@ -406,7 +407,7 @@ mod tests {
                 plain: Vec::new(),
             })
             .unwrap();
-        delete(HashSet::from([conversation]), HashSet::new());
+        delete(BTreeSet::from([conversation]), BTreeSet::new());
         assert_eq!(with_entries(&journal, &here), [1], "it stood in a conversation that went");
     }
 

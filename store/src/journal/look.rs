@@ -10,6 +10,7 @@ use redb::{
     Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTableMetadata, StorageError, TableHandle,
 };
 
+use super::disk::FileSystem;
 use super::file::{CACHE_BYTES, Fault, KNOWN, examine, is_damage, refusal, unknown_table};
 use super::rows::ACCEPTED;
 use crate::directory::Directory;
@@ -38,7 +39,7 @@ pub(crate) enum JournalLook {
 /// # Errors
 /// As [`examine`], and [`StoreError::Format`] for a journal with tables that are not known here.
 pub(super) fn look(directory: &Directory) -> Result<JournalLook, StoreError> {
-    examine(directory)?;
+    examine(directory, &FileSystem)?;
     let path = directory.journal();
     if fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
         return Ok(JournalLook::Damaged);

@@ -19,7 +19,7 @@ pub(crate) use conversations::MeetingPoint;
 use database::DatabaseHandle;
 pub(crate) use deletions::Purge;
 use departures::Departures;
-use disk::{FileSystem, TakeSpace};
+use disk::{Disk, FileSystem};
 pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
 pub(crate) use repaired::{Repaired, Room};
@@ -35,7 +35,7 @@ mod database;
 mod database_tests;
 mod deletions;
 mod departures;
-mod disk;
+pub(crate) mod disk;
 mod expiry;
 mod faults;
 mod file;
@@ -71,7 +71,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Looks at the file of a journal without changing anything.
     pub(crate) fn examine(directory: &Directory) -> Result<(), StoreError> {
-        file::examine(directory)
+        file::examine(directory, &FileSystem)
     }
 
     /// Reads the journal without changing anything, whoever has it open.
@@ -81,13 +81,13 @@ impl Journal {
 
     /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.
     pub(crate) fn open(directory: &Directory) -> Result<Self, StoreError> {
-        Self::open_on(directory, Box::new(FileSystem))
+        Self::open_on(directory, Arc::new(FileSystem))
     }
 
-    /// The same, where space is taken by these files.
-    fn open_on(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
-        let existed = directory.journal().exists();
-        let database = DatabaseHandle::open(directory, files)?;
+    /// The same, where its files are on this disk.
+    pub(crate) fn open_on(directory: &Directory, disk: Arc<dyn Disk>) -> Result<Self, StoreError> {
+        let existed = disk.identify(&directory.journal()).is_ok();
+        let database = DatabaseHandle::open(directory, disk)?;
         Ok(Self { database, stale: AtomicBool::new(existed), departures: Departures::default() })
     }
 

@@ -3,7 +3,7 @@
 //! Responsible for: listing conversations, their branches and their turns; putting turns at places that they had before. Must not
 //! know: how a request finds its conversation, where words are.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use redb::{ReadableTable, WriteTransaction};
 
@@ -12,7 +12,10 @@ use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES, every_
 use super::turns::accept_turns;
 use super::{Journal, plain};
 use crate::error::StoreError;
-use crate::records::{ConversationId, PlacedTurn, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace};
+use crate::records::{
+    ConversationId, PlacedTurn, Removal, Removed, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace,
+    WholeConversation,
+};
 
 /// The tables of conversations, as far as they are about one scope.
 #[derive(Debug, Default)]
@@ -124,6 +127,18 @@ impl Journal {
             }
             Ok(elsewhere)
         })
+    }
+
+    /// What a deletion of a whole conversation takes, as things are now. It stays so only while nobody else writes.
+    pub(crate) fn removal_of(&self, whole: &WholeConversation) -> Result<Removal, StoreError> {
+        let scope = whole.scope.clone();
+        let conversations = self.with_branches(&scope, whole.conversation)?;
+        let mut ids = self.turns_of(&scope, &conversations)?;
+        ids.extend(&whole.stored);
+        let elsewhere = self.in_other_conversations(&scope, &ids, &conversations)?;
+        let ids = ids.into_iter().filter(|id| !elsewhere.contains(id)).collect();
+        let conversations = conversations.into_iter().collect();
+        Ok(Removal { scope, what: Removed::Turns { ids, conversations, places: BTreeSet::new() } })
     }
 
     /// [`Journal::accept`] for turns that stood elsewhere before: each is put where it stood, unless another one is

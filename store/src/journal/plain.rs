@@ -267,7 +267,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let journal = journal(&root);
         let ids = [id(1), id(12)].into();
-        delete(&journal, Removed::Turns { ids, conversations: HashSet::new(), places: HashSet::new() });
+        delete(&journal, Removed::Turns { ids, conversations: [].into(), places: [].into() });
         assert_eq!(known(&journal, &scope()), HashMap::from([(id(3), id(13))]));
         delete(&journal, Removed::Everything);
         assert!(known(&journal, &scope()).is_empty());

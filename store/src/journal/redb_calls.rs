@@ -1,12 +1,14 @@
 //! Calls of redb, with its panics as errors.
 //!
-//! Responsible for: telling errors of the file from others, copying a database.
+//! Responsible for: telling errors of the file from others, copying a database, telling one database from the next.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::Database;
 
+use super::disk::Disk;
 use super::file::{self, Fault};
 
 /// Runs work on a database; a panic of redb is an error as any other.
@@ -38,8 +40,8 @@ pub(super) fn is_usable(database: &Database) -> bool {
 }
 
 /// Copies every table into a new file.
-pub(super) fn copy(database: &Database, fresh_path: &Path) -> Result<Database, redb::Error> {
-    let fresh = file::create(fresh_path).map_err(|fault| match fault {
+pub(super) fn copy(database: &Database, fresh_path: &Path, disk: &dyn Disk) -> Result<Database, redb::Error> {
+    let fresh = file::create(fresh_path, disk).map_err(|fault| match fault {
         Fault::Damaged(what) => redb::Error::Corrupted(what),
         Fault::Other(error) => error.into(),
     })?;
@@ -48,4 +50,10 @@ pub(super) fn copy(database: &Database, fresh_path: &Path) -> Result<Database, r
         file::copy_tables(database, &fresh)
     })?;
     Ok(fresh)
+}
+
+/// Counts the databases of this process.
+pub(super) fn next_generation() -> u64 {
+    static GENERATION: AtomicU64 = AtomicU64::new(1);
+    GENERATION.fetch_add(1, Ordering::Relaxed)
 }

@@ -6,7 +6,7 @@
 //! Where a turn goes from the middle of a conversation, something stays that nobody has said: a request that still has the turn, or
 //! has another one instead, goes on with the conversation as before. Nothing of it stays at either end.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
@@ -38,7 +38,7 @@ pub(super) fn remove(transaction: &WriteTransaction, removal: &Removal) -> Resul
             for turn in ids {
                 tables.vacate(*turn, &mut touched)?;
             }
-            let mut left: HashMap<TurnId, HashSet<TurnPlace>> = HashMap::new();
+            let mut left: BTreeMap<TurnId, HashSet<TurnPlace>> = BTreeMap::new();
             for (turn, place) in places {
                 left.entry(*turn).or_default().insert(*place);
                 touched.insert(place.conversation);

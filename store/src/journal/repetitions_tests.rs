@@ -187,8 +187,8 @@ fn a_turn_that_was_first_seen_later_leaves_what_was_said_before_and_is_as_old_as
     assert_eq!(journal.scopes_said_before(on(2)).unwrap(), BTreeSet::new());
     assert_eq!(journal.scopes_said_before(on(3)).unwrap(), BTreeSet::from([scope()]));
     assert_eq!(last(), HashMap::from([(id(1), on(9))]));
-    let conversations = HashSet::from([conversation(100)]);
-    let what = Removed::Turns { ids: HashSet::new(), conversations, places: HashSet::new() };
+    let conversations = [conversation(100)].into();
+    let what = Removed::Turns { ids: [].into(), conversations, places: [].into() };
     journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
     assert_eq!(last(), HashMap::from([(id(1), on(2))]), "nothing is left of the day when it was first seen");
     assert_eq!(covered(&journal, &old(&[], 5)), (vec![1, 2], vec![]));
@@ -244,8 +244,8 @@ proptest! {
         journal.rewrite().unwrap();
         prop_assert_eq!(repetitions(&journal), expected(&places));
         places.retain(|(of, _, turn, _)| *of != gone && *turn != deleted);
-        let (ids, conversations) = (HashSet::from([id(deleted)]), HashSet::from([conversation(100 + gone)]));
-        let what = Removed::Turns { ids, conversations, places: HashSet::new() };
+        let (ids, conversations) = ([id(deleted)].into(), [conversation(100 + gone)].into());
+        let what = Removed::Turns { ids, conversations, places: [].into() };
         journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
         prop_assert_eq!(repetitions(&journal), expected(&places));
 

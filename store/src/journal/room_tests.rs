@@ -8,19 +8,47 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::disk::{RESERVE, SPACE};
+use super::disk::{FileIdentity, RESERVE, SPACE};
 use super::*;
 use crate::records::samples_for_tests::turn;
 use crate::records::{Removal, TurnKey};
 
-/// A disk with a few bytes for files that only take space. Others need none of them.
+/// The file system with a few bytes for files that only take space. Others need none of them.
 #[derive(Debug)]
 struct SmallDisk {
     capacity: Arc<AtomicUsize>,
     reserve: PathBuf,
 }
 
-impl TakeSpace for SmallDisk {
+impl Disk for SmallDisk {
+    fn database(&self, builder: &redb::Builder, path: &Path) -> Result<redb::Database, redb::DatabaseError> {
+        FileSystem.database(builder, path)
+    }
+
+    fn head(&self, path: &Path, bytes: usize) -> std::io::Result<Vec<u8>> {
+        FileSystem.head(path, bytes)
+    }
+
+    fn identify(&self, path: &Path) -> std::io::Result<(FileIdentity, u64)> {
+        FileSystem.identify(path)
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        FileSystem.copy(from, to)
+    }
+
+    fn put(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        FileSystem.put(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        FileSystem.remove(path)
+    }
+
+    fn set_aside(&self, directory: &Directory, path: &Path) -> Result<PathBuf, StoreError> {
+        FileSystem.set_aside(directory, path)
+    }
+
     fn fill(&self, path: &Path, bytes: usize) -> std::io::Result<()> {
         let file = File::create(path)?;
         let kept = fs::metadata(&self.reserve).map_or(0, |file| file.len());
@@ -44,7 +72,7 @@ impl OnSmallDisk {
         let directory = Directory::prepare(root.path()).unwrap();
         let capacity = Arc::new(AtomicUsize::new(RESERVE + SPACE));
         let disk = SmallDisk { capacity: Arc::clone(&capacity), reserve: directory.reserve() };
-        let journal = Journal::open_on(&directory, Box::new(disk)).unwrap();
+        let journal = Journal::open_on(&directory, Arc::new(disk)).unwrap();
         journal.keep_reserve();
         let disk = Self { directory: root, capacity, journal };
         assert!(disk.has_reserve());

@@ -5,7 +5,7 @@
 //! A turn counts as said at the times of the places where it stands. When it was first seen is the time of those
 //! without a record of another one, and of none where all such places were deleted.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use redb::ReadableTable;
@@ -56,7 +56,7 @@ pub(super) fn said_before(
         let place = TurnPlace { conversation: ConversationId(*conversation), position };
         noted.entry(TurnId(*turn)).or_default().insert(place, said);
     }
-    let (mut ids, mut left) = (old.turns.clone(), HashSet::new());
+    let (mut ids, mut left) = (old.turns.iter().copied().collect::<BTreeSet<TurnId>>(), BTreeSet::new());
     for (turn, noted) in noted {
         let mut first_seen = Vec::new();
         for entry in places.range(every_place(scope, &turn))? {
@@ -80,6 +80,6 @@ pub(super) fn said_before(
         ids.remove(&turn);
         left.extend(leaving.into_iter().map(|place| (turn, place)));
     }
-    let what = Removed::Turns { ids, conversations: HashSet::new(), places: left };
+    let what = Removed::Turns { ids, conversations: BTreeSet::new(), places: left };
     Ok(Removal { scope: old.scope.clone(), what })
 }

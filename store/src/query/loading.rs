@@ -5,11 +5,8 @@
 use tokio::sync::RwLockReadGuard;
 
 use crate::error::StoreError;
-use crate::lance::schema::column;
-use crate::lance::{batches, columns, filter, tables};
 use crate::records::Scope;
 use crate::state::Shared;
-use crate::state::turn_index::{FoundTurn, Seen};
 
 /// Makes sure that the ids stored in a scope are in memory. `held` is the gate of who holds it already: asking for it once more
 /// would never end where somebody waits to have it alone.
@@ -36,15 +33,7 @@ fn begin(shared: &Shared, scope: &Scope) -> Option<u64> {
 
 /// Loads a scope, for who holds the gate; false if something of it was deleted meanwhile.
 async fn load(shared: &Shared, scope: &Scope, generation: u64) -> Result<bool, StoreError> {
-    let mut turns = Vec::new();
-    let columns = [column::ID, column::CONVERSATION, column::TIME];
-    for batch in tables::rows(&shared.tables().turns, filter::of_scope(scope), &columns, None).await? {
-        let conversations = columns::identifiers_from(&batch, column::CONVERSATION)?;
-        let rows = columns::row_ids(&batch)?.iter().zip(batches::times_from_batch(&batch)?);
-        let seen = rows.map(|(row, time)| Seen { row: *row, time });
-        let found = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(conversations).zip(seen);
-        let found = found.map(|((id, conversation), seen)| FoundTurn { id, conversation, seen });
-        turns.extend(found.filter(|turn| !shared.deletions_due.covers(scope, turn.id)));
-    }
+    let mut turns = shared.rows().turns_of(scope).await?;
+    turns.retain(|turn| !shared.deletions_due.covers(scope, turn.id));
     Ok(shared.turn_index().load(scope, generation, turns))
 }

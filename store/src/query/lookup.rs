@@ -14,9 +14,9 @@ use super::loading;
 use crate::error::StoreError;
 use crate::lance::schema::column;
 use crate::lance::{batches, columns, filter, tables};
-use crate::records::{ConversationView, Pending, Scope, Turn, TurnId};
+use crate::records::{ConversationView, Pending, Scope, Seen, Turn, TurnId};
 use crate::state::Shared;
-use crate::state::turn_index::{Seen, State};
+use crate::state::turn_index::State;
 
 /// Up to so many turns are asked for by their ids.
 pub(super) const FEW: usize = 1024;

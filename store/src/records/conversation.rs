@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::ids::{ConversationId, Scope, TurnId};
 
 /// A place in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TurnPlace {
     /// The conversation.
     pub conversation: ConversationId,

@@ -1,6 +1,6 @@
 //! What is deleted of a scope.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -40,16 +40,25 @@ pub(crate) struct OldTurns {
     pub(crate) time: DateTime<Utc>,
 }
 
+/// A conversation with the branches that begin in it, for a deletion of all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WholeConversation {
+    pub(crate) scope: Scope,
+    pub(crate) conversation: ConversationId,
+    /// The turns that the tables have of it.
+    pub(crate) stored: HashSet<TurnId>,
+}
+
 /// What goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Removed {
     Everything,
     Turns {
-        ids: HashSet<TurnId>,
+        ids: BTreeSet<TurnId>,
         /// Conversations that go as a whole, with what was put into their prompts.
-        conversations: HashSet<ConversationId>,
+        conversations: BTreeSet<ConversationId>,
         /// Places that turns leave which stay elsewhere.
-        places: HashSet<(TurnId, TurnPlace)>,
+        places: BTreeSet<(TurnId, TurnPlace)>,
     },
 }
 
@@ -74,7 +83,7 @@ impl NotedDeletion {
 impl Removed {
     /// These turns.
     pub(crate) fn turns(ids: impl IntoIterator<Item = TurnId>) -> Self {
-        Self::Turns { ids: ids.into_iter().collect(), conversations: HashSet::new(), places: HashSet::new() }
+        Self::Turns { ids: ids.into_iter().collect(), conversations: BTreeSet::new(), places: BTreeSet::new() }
     }
 }
 

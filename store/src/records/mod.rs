@@ -18,13 +18,13 @@ pub use conversation::{
     ConversationAppend, ConversationMatch, ConversationView, PlainTurn, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
 };
 pub use deletion::DeletionMark;
-pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};
+pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, WholeConversation};
 pub(crate) use ids::TurnKey;
 pub use ids::{ConversationId, PrefixId, Scope, TurnId};
 pub(crate) use ledger::LedgerLine;
 pub use ledger::{LedgerEntry, LedgerKey, LedgerKind, QuotedTurns};
 pub use outline::{Outline, OutlinedConversation, PlacedTurn, ScopeCounts, ScopeOverview, ScopeSize};
 pub use search::{Hit, IdentifiedHits, IndexedPassage, SearchQuery, SearchResult, Within};
-pub(crate) use turn::{CompletedTurn, Pending};
+pub(crate) use turn::{CompletedTurn, FoundTurn, Pending, Seen};
 pub use turn::{Point, Span, Turn, WaitingTurn};
 pub(crate) use versions::TableVersions;

@@ -67,6 +67,23 @@ pub(crate) struct CompletedTurn {
     pub(crate) points: Vec<Point>,
 }
 
+/// A turn as it was found in LanceDB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundTurn {
+    pub(crate) id: TurnId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) seen: Seen,
+}
+
+/// What is kept of a row in which a turn was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The row, as long as that file is not merged with others.
+    pub(crate) row: u64,
+    /// When the turn was first seen.
+    pub(crate) time: DateTime<Utc>,
+}
+
 /// A turn that waits to be read, without its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingTurn {

@@ -18,6 +18,7 @@ use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::manifest_copies::ManifestCopies;
 use crate::lance::tables::Tables;
+use crate::lance::turn_rows::TurnRows;
 use crate::records::{Scope, TurnId, TurnKey};
 use crate::tasks::blocking;
 use crate::trouble::{StorePart, Troubles, one_line};
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) journal: Journal,
     tables: RwLock<Tables>,
+    /// What is asked for by turns is asked of these: the tables as well, but in a simulation of the store.
+    rows: RwLock<Arc<dyn TurnRows>>,
     /// Passages found lately.
     pub(crate) passage_cache: PassageCache,
     /// Where the points of turns lie.
@@ -111,6 +114,7 @@ impl Shared {
             config,
             directory,
             journal,
+            rows: RwLock::new(Arc::new(tables.clone())),
             tables: RwLock::new(tables),
             passage_cache,
             row_cache,
@@ -146,8 +150,20 @@ impl Shared {
         self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The rows of turns in them.
+    pub(crate) fn rows(&self) -> Arc<dyn TurnRows> {
+        Arc::clone(&self.rows.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rows in the place of those in the tables.
+    #[cfg(test)]
+    pub(crate) fn replace_rows(&self, rows: Arc<dyn TurnRows>) {
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
     /// Puts other tables in their place. Only for who holds `maintenance`, `trimming`, `writer` and `gate`.
     pub(crate) fn replace_tables(&self, tables: Tables) {
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables.clone());
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
         self.has_leftovers.store(true, Ordering::Release);
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::records::{ConversationId, Pending, Scope, ScopeCounts, TurnId};
+use crate::records::{ConversationId, FoundTurn, Pending, Scope, ScopeCounts, Seen, TurnId};
 
 /// The stored turns of some conversations but for a few: a short way to name many turns.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,23 +25,6 @@ pub(crate) enum State {
     Pending(Pending),
     /// Read, in LanceDB.
     Stored,
-}
-
-/// A turn as it was found in LanceDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FoundTurn {
-    pub(crate) id: TurnId,
-    pub(crate) conversation: ConversationId,
-    pub(crate) seen: Seen,
-}
-
-/// What is kept of a row in which a turn was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// The row, as long as that file is not merged with others.
-    pub(crate) row: u64,
-    /// When the turn was first seen.
-    pub(crate) time: DateTime<Utc>,
 }
 
 /// What is kept of a stored turn.
@@ -109,6 +92,11 @@ impl TurnIndex {
     pub(crate) fn begin_load(&mut self, scope: &Scope) -> Option<u64> {
         let turns = self.touch(scope);
         (!turns.loaded).then_some(turns.generation)
+    }
+
+    /// Whether the stored ids of the scope are in memory.
+    pub(crate) fn is_loaded(&self, scope: &Scope) -> bool {
+        self.scopes.get(scope).is_some_and(|turns| turns.loaded)
     }
 
     /// Takes the stored turns of a scope as read from LanceDB. False if some were taken away meanwhile: read again.

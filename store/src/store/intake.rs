@@ -2,10 +2,10 @@
 //!
 //! Responsible for: the public operations that make them durable, and their contracts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::{Store, retain};
 use crate::error::StoreError;
@@ -16,6 +16,7 @@ use crate::records::{
     TurnId, TurnKey,
 };
 use crate::state::Shared;
+use crate::state::turn_index::TurnIndex;
 
 impl Store {
     /// Takes turns in durably (fsynced) and returns the ids of those that were new. A turn that the store has already,
@@ -40,10 +41,8 @@ impl Store {
     ) -> Result<Vec<TurnId>, StoreError> {
         let (turns, said) = (turns.into(), said.into());
         self.shared.ensure_open()?;
-        let scopes = turns.iter().map(|turn| &turn.scope).chain(said.iter().map(|new| &new.scope));
-        for scope in scopes.collect::<BTreeSet<_>>() {
-            self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
-        }
+        let asked = by_scope(turns.iter().map(|turn| (&turn.scope, turn.id)).chain(places(&said)));
+        self.load(&asked).await?;
         if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
             let again = Arc::clone(&said);
             // A request that was sent again writes nothing.
@@ -51,7 +50,7 @@ impl Store {
                 return Ok(Vec::new());
             }
         }
-        self.accepting(move |journal, is_known| journal.accept(&turns, &said, is_known)).await
+        self.accepting(asked, move |journal, is_known| journal.accept(&turns, &said, is_known)).await
     }
 
     /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it
@@ -62,10 +61,8 @@ impl Store {
     /// See [`Store`].
     pub async fn restore(&self, turns: Vec<Turn>, placed: Vec<PlacedTurn>) -> Result<Vec<TurnId>, StoreError> {
         self.shared.ensure_open()?;
-        for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
-            self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
-        }
-        self.accepting(move |journal, is_known| journal.restore(&turns, &placed, is_known)).await
+        let asked = by_scope(turns.iter().map(|turn| (&turn.scope, turn.id)));
+        self.accepting(asked, move |journal, is_known| journal.restore(&turns, &placed, is_known)).await
     }
 
     /// Adds the main points of accepted turns durably (fsynced), and returns which turns count as read and are searchable from now
@@ -111,6 +108,17 @@ impl Store {
         mark: DeletionMark,
         entries: Vec<LedgerEntry>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.record_at(scope, mark, entries, Utc::now()).await
+    }
+
+    /// The same, at a time.
+    pub(crate) async fn record_at(
+        &self,
+        scope: &Scope,
+        mark: DeletionMark,
+        entries: Vec<LedgerEntry>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_usable(scope)?;
         self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         let scope = scope.clone();
@@ -127,31 +135,75 @@ impl Store {
                     Some(turns) if turns.iter().any(is_gone) => Quotes::Gone,
                     Some(turns) => Quotes::Turns(turns),
                 };
-                shared.journal.record(&scope, entries, Utc::now(), quotes)
+                shared.journal.record(&scope, entries, now, quotes)
             })
             .await
     }
 
-    /// Has the journal accept turns, and memory know of those that are new.
+    /// Has the journal accept turns, and memory know of those that are new. `asked` are the turns that may be known already.
     async fn accepting(
         &self,
-        accept: impl FnOnce(&Journal, &dyn Fn(&Scope, TurnId) -> bool) -> Result<Vec<TurnKey>, StoreError> + Send + 'static,
+        asked: AskedTurns,
+        accept: impl Fn(&Journal, &dyn Fn(&Scope, TurnId) -> bool) -> Result<Vec<TurnKey>, StoreError>
+        + Send
+        + Sync
+        + 'static,
     ) -> Result<Vec<TurnId>, StoreError> {
-        self.shared
-            .blocking(move |shared| {
-                let is_known = |scope: &Scope, turn: TurnId| shared.turn_index().state(scope, turn).is_some();
-                let new = shared.change(
-                    |journal| accept(journal, &is_known),
+        let (asked, accept) = (Arc::new(asked), Arc::new(accept));
+        loop {
+            self.load(&asked).await?;
+            let (asked, accept) = (Arc::clone(&asked), Arc::clone(&accept));
+            let accepting = self.shared.blocking(move |shared| {
+                shared.change(
+                    |journal| {
+                        // A deletion may have unloaded a scope meanwhile. From here on nothing that is known becomes unknown.
+                        let Some(known) = known(&shared.turn_index(), &asked) else { return Ok(None) };
+                        let is_known = |scope: &Scope, id| known.get(scope).is_some_and(|ids| ids.contains(&id));
+                        accept(journal, &is_known).map(Some)
+                    },
                     |turn_index, new| {
-                        for (scope, id) in new {
+                        for (scope, id) in new.iter().flatten() {
                             turn_index.set_pending(scope, *id, Pending::Accepted);
                         }
                     },
-                )?;
-                Ok(new.into_iter().map(|(_, id)| id).collect())
-            })
-            .await
+                )
+            });
+            if let Some(new) = accepting.await? {
+                return Ok(new.into_iter().map(|(_, id)| id).collect());
+            }
+        }
     }
+
+    async fn load(&self, asked: &AskedTurns) -> Result<(), StoreError> {
+        for scope in asked.keys() {
+            self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
+        }
+        Ok(())
+    }
+}
+
+/// Turns by their scopes.
+type AskedTurns = BTreeMap<Scope, Vec<TurnId>>;
+
+fn by_scope<'a>(turns: impl Iterator<Item = (&'a Scope, TurnId)>) -> AskedTurns {
+    let mut asked = AskedTurns::new();
+    for (scope, id) in turns {
+        asked.entry(scope.clone()).or_default().push(id);
+    }
+    asked
+}
+
+fn places(said: &[ConversationAppend]) -> impl Iterator<Item = (&Scope, TurnId)> {
+    said.iter().flat_map(|new| new.turns.iter().map(|said| (&new.scope, said.turn)))
+}
+
+/// Those of the turns that are there, read or not; `None` where a scope is not loaded, so that nobody can tell.
+fn known<'a>(turn_index: &TurnIndex, asked: &'a AskedTurns) -> Option<HashMap<&'a Scope, HashSet<TurnId>>> {
+    let known = asked.iter().map(|(scope, ids)| {
+        let known = ids.iter().copied().filter(|id| turn_index.state(scope, *id).is_some()).collect();
+        turn_index.is_loaded(scope).then_some((scope, known))
+    });
+    known.collect()
 }
 
 /// Moves turns from accepted to completed and returns which.

@@ -10,16 +10,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
-use super::{catch_up, pruning};
+use super::catch_up;
 use crate::error::StoreError;
 use crate::journal::Purge;
-use crate::lance::schema::column;
-use crate::lance::{columns, filter, tables};
+use crate::lance::turn_rows::{RemovedRows, Selection};
 use crate::records::{
     ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey,
+    WholeConversation,
 };
 use crate::state::deletions_due::DeletionAtWork;
 use crate::state::{Shared, Writer};
@@ -80,7 +79,7 @@ async fn delete_with(
     at_work.carried_out();
     // Without room for the next deletion the disk was full when this one began.
     if purge == Purge::Due || shared.journal.trouble().is_some() || !shared.journal.has_reserve() {
-        pruning::free_space(shared).await;
+        free_space(shared).await;
     }
     Ok(deleted.into_iter().collect())
 }
@@ -151,14 +150,23 @@ const MOST_TIMES: usize = 3;
 struct Covered {
     /// What was found.
     removal: Removal,
-    /// For a deletion of what was said before a time, what that was found by: until it is carried out, some of it may
-    /// be said again.
-    old: Option<OldTurns>,
+    /// By what it is found out again when it is carried out, since more may be said until then.
+    again: Again,
+}
+
+#[derive(Debug, Clone)]
+enum Again {
+    /// It stays as it is.
+    Not,
+    /// Some of what was said before a time may be said again.
+    Old(OldTurns),
+    /// A conversation may go on.
+    Conversation(WholeConversation),
 }
 
 impl From<Removal> for Covered {
     fn from(removal: Removal) -> Self {
-        Self { removal, old: None }
+        Self { removal, again: Again::Not }
     }
 }
 
@@ -168,15 +176,19 @@ async fn take_from_journal(
     shared: &Arc<Shared>,
     covered: &Covered,
 ) -> Result<(DeletionAtWork, Vec<TurnKey>), StoreError> {
-    let Covered { removal, old } = covered.clone();
+    let Covered { removal, again } = covered.clone();
     shared
         .blocking(move |shared| {
             let quoted = shared.config.quoted;
             let mut at_work = None;
             let (removal, removed) = shared.change(
-                |journal| match old {
-                    Some(old) => journal.delete_old(&old, quoted),
-                    None => journal.delete(&removal, quoted).map(|removed| (removal, removed)),
+                |journal| {
+                    let removal = match again {
+                        Again::Old(old) => return journal.delete_old(&old, quoted),
+                        Again::Conversation(whole) => journal.removal_of(&whole)?,
+                        Again::Not => removal,
+                    };
+                    journal.delete(&removal, quoted).map(|removed| (removal, removed))
                 },
                 |turn_index, (removal, _)| {
                     // Before anybody can look in the tables for what is said again.
@@ -268,49 +280,29 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, St
             Removal::of_turns(&scope, ids).into()
         }
         Extent::Before(time) => {
-            let mut turns = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
+            let mut turns = shared.rows().find(&scope, Selection::Before(time)).await?;
             let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;
             turns.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
             let old = OldTurns { scope, turns, time };
             shared
-                .blocking(move |shared| Ok(Covered { removal: shared.journal.said_before(&old)?, old: Some(old) }))
+                .blocking(move |shared| {
+                    Ok(Covered { removal: shared.journal.said_before(&old)?, again: Again::Old(old) })
+                })
                 .await?
         }
-        Extent::Conversation(id) => of_conversation(shared, scope, id).await?.into(),
+        Extent::Conversation(conversation) => {
+            let of_journal = scope.clone();
+            let names = shared.blocking(move |shared| shared.journal.with_branches(&of_journal, conversation)).await?;
+            let names: Vec<ConversationId> = names.into_iter().collect();
+            let stored = shared.rows().find(&scope, Selection::Conversations(&names)).await?;
+            let whole = WholeConversation { scope, conversation, stored };
+            shared
+                .blocking(move |shared| {
+                    Ok(Covered { removal: shared.journal.removal_of(&whole)?, again: Again::Conversation(whole) })
+                })
+                .await?
+        }
     })
-}
-
-async fn of_conversation(
-    shared: &Arc<Shared>,
-    scope: Scope,
-    conversation: ConversationId,
-) -> Result<Removal, StoreError> {
-    let of_journal = scope.clone();
-    let (conversations, mut ids) = shared
-        .blocking(move |shared| {
-            let conversations = shared.journal.with_branches(&of_journal, conversation)?;
-            let ids = shared.journal.turns_of(&of_journal, &conversations)?;
-            Ok((conversations, ids))
-        })
-        .await?;
-    let names: Vec<ConversationId> = conversations.iter().copied().collect();
-    ids.extend(stored(shared, filter::of_conversations(&scope, &names)).await?);
-    shared
-        .blocking(move |shared| {
-            let elsewhere = shared.journal.in_other_conversations(&scope, &ids, &conversations)?;
-            ids.retain(|id| !elsewhere.contains(id));
-            Ok(Removal { scope, what: Removed::Turns { ids, conversations, places: HashSet::new() } })
-        })
-        .await
-}
-
-/// The turns in LanceDB that a filter names.
-async fn stored(shared: &Shared, turns: DfExpr) -> Result<HashSet<TurnId>, StoreError> {
-    let mut found = HashSet::new();
-    for batch in tables::rows(&shared.tables().turns, turns, &[column::ID], None).await? {
-        found.extend(columns::identifiers_from::<TurnId>(&batch, column::ID)?);
-    }
-    Ok(found)
 }
 
 /// Takes out of the tables what goes, and adds it to what was `deleted` before, also where it fails.
@@ -336,7 +328,7 @@ async fn carry_out(
     let done = noted.clone();
     shared
         .blocking(move |shared| {
-            shared.directory.sync()?;
+            shared.rows().sync(&shared.directory)?;
             // What was moved aside may hold it as well.
             let purge = if shared.directory.has_set_aside() { Purge::Due } else { purge };
             shared.journal.finish_deletion(&noted, purge)
@@ -352,31 +344,31 @@ async fn take_from_tables(
     removal: &Removal,
     deleted: &mut HashSet<TurnId>,
 ) -> Result<u64, StoreError> {
-    let failed = || StoreError::lance("delete rows");
-    let mut rows = 0;
-    for (turns_covered, points_covered) in rows_covered(removal) {
-        deleted.extend(stored(shared, turns_covered.clone()).await?);
-        let points = shared.tables().points.delete(&points_covered).await.map_err(failed())?.num_deleted_rows;
+    let (rows, mut removed, scope) = (shared.rows(), 0, &removal.scope);
+    let ids: Vec<TurnId>;
+    let parts: Vec<RemovedRows<'_>> = match &removal.what {
+        Removed::Everything => vec![RemovedRows::All],
+        Removed::Turns { ids: covered, .. } => {
+            ids = covered.iter().copied().collect();
+            ids.chunks(CHUNK).map(RemovedRows::Turns).collect()
+        }
+    };
+    for part in parts {
+        deleted.extend(rows.find(scope, Selection::Removed(part)).await?);
+        let points = rows.remove_points(scope, part).await?;
         shared.stored_points.fetch_sub(points, Ordering::Relaxed);
-        let turns = shared.tables().turns.delete(&turns_covered).await.map_err(failed())?.num_deleted_rows;
+        let turns = rows.remove_turns(scope, part).await?;
         shared.stored_turns.fetch_sub(turns, Ordering::Relaxed);
-        rows += points + turns;
+        removed += points + turns;
     }
-    Ok(rows)
+    Ok(removed)
 }
 
-/// The rows of both tables that go, in as many steps as it takes.
-fn rows_covered(removal: &Removal) -> Vec<(DfExpr, DfExpr)> {
-    let scope = &removal.scope;
-    match &removal.what {
-        Removed::Everything => vec![(filter::of_scope(scope), filter::of_scope(scope))],
-        Removed::Turns { ids, .. } => {
-            let ids: Vec<TurnId> = ids.iter().copied().collect();
-            let rows =
-                |ids: &[TurnId]| (filter::of_ids(scope, column::ID, ids), filter::of_ids(scope, column::TURN, ids));
-            ids.chunks(CHUNK).map(rows).collect()
-        }
-    }
+/// Removes at once the files that no version needs but old ones, where a full disk lets nothing else be done. Only for who holds
+/// `maintenance` and `writer`, and has made what was written durable. What it cannot do maintenance does.
+async fn free_space(shared: &Shared) {
+    let _no_readers = shared.gate.write().await;
+    shared.rows().prune_to_newest(&shared.directory).await;
 }
 
 #[cfg(test)]

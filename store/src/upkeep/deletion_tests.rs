@@ -5,8 +5,8 @@
 use std::fs;
 
 use super::*;
-use crate::records::Turn;
-use crate::records::samples_for_tests::{id, point, scope, turn};
+use crate::records::samples_for_tests::{conversation, id, point, scope, turn};
+use crate::records::{ConversationAppend, SaidTurn, Turn, TurnPlace};
 use crate::{Store, StoreConfig, TurnKind, Within};
 
 /// Two turns in the tables, with a point each.
@@ -156,4 +156,25 @@ async fn what_is_said_again_while_a_deletion_is_being_carried_out_is_new_and_out
     let found = store.turns(&scope(), &[id(1), id(2)]).await.unwrap();
     assert_eq!(found.iter().map(|turn| turn.id).collect::<Vec<_>>(), [id(1), id(2)]);
     assert_eq!((store.status().turns, store.status().points), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_in_a_conversation_after_a_deletion_of_it_has_looked_goes_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(StoreConfig::idle(directory.path(), 2)).await.unwrap();
+    let say = async |number: u32, after: Option<TurnPlace>| {
+        let turn = turn(number, &format!("turn number {number}"));
+        let said = SaidTurn { turn: turn.id, time: turn.time };
+        let fresh = conversation(1);
+        let said = ConversationAppend { scope: scope(), after, fresh, turns: vec![said], plain: Vec::new() };
+        store.accept_said(vec![turn], vec![said]).await.unwrap();
+    };
+    say(1, None).await;
+    let extent = Extent::Conversation(conversation(1));
+    let covered = resolve(store.shared(), Deletion { scope: scope(), extent }).await.unwrap();
+    say(2, Some(TurnPlace { conversation: conversation(1), position: 0 })).await;
+    let (at_work, removed) = take_from_journal(store.shared(), &covered).await.unwrap();
+    assert!(at_work.removal().covers(id(2)) && removed.len() == 2, "{removed:?}");
+    at_work.carried_out();
+    assert_eq!(store.status().unread_turns, 0, "no turn is left that stands nowhere");
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::error::StoreError;
-use crate::lance::schema::column;
-use crate::lance::{batches, columns, filter, tables};
+use crate::lance::turn_rows::KnownRows;
 use crate::records::{CompletedTurn, Scope, TurnId, TurnKey, Within};
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
@@ -53,13 +52,14 @@ async fn commit_with(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), St
         let mut keys = shared.turn_index().completed();
         // A deletion that is still to be carried out would take them as well.
         keys.retain(|(scope, _)| !shared.deletions_due.is_of(scope));
+        keys.sort_unstable();
         keys.truncate(BATCH_TURNS);
         if keys.is_empty() {
             return Ok(());
         }
         let completed = pending_rows(shared, keys).await?;
         let was_uncertain = std::mem::replace(&mut writer.uncertain, true);
-        let known = if was_uncertain { already_there(shared, &completed).await? } else { Known::default() };
+        let known = if was_uncertain { already_there(shared, &completed).await? } else { KnownRows::default() };
         append_points(shared, &completed, &known).await?;
         append_turns(shared, &completed, &known).await?;
         let mut turn_index = shared.turn_index();
@@ -95,10 +95,10 @@ async fn trim(shared: &Arc<Shared>) -> Result<(), StoreError> {
 }
 
 async fn trim_after_sync(shared: &Arc<Shared>, keys: Vec<TurnKey>) -> Result<(), StoreError> {
-    let versions = shared.tables().versions().await?;
+    let versions = shared.rows().versions().await?;
     shared
         .blocking(move |shared| {
-            shared.directory.sync()?;
+            shared.rows().sync(&shared.directory)?;
             shared.journal.trim(&keys, versions)
         })
         .await
@@ -118,45 +118,29 @@ async fn pending_rows(shared: &Arc<Shared>, keys: Vec<TurnKey>) -> Result<Vec<Co
     Ok(completed)
 }
 
-/// Turns of a batch whose rows LanceDB has already.
-#[derive(Default)]
-struct Known {
-    turns: HashSet<TurnKey>,
-    points: HashSet<TurnKey>,
-}
-
-async fn already_there(shared: &Shared, completed: &[CompletedTurn]) -> Result<Known, StoreError> {
+/// The turns of a batch whose rows LanceDB has already.
+async fn already_there(shared: &Shared, completed: &[CompletedTurn]) -> Result<KnownRows, StoreError> {
     let mut by_scope: HashMap<&Scope, Vec<TurnId>> = HashMap::new();
     for CompletedTurn { turn, .. } in completed {
         by_scope.entry(&turn.scope).or_default().push(turn.id);
     }
     let _reading = shared.gate.read().await;
-    let mut known = Known::default();
+    let (rows, mut known) = (shared.rows(), KnownRows::default());
     for (scope, ids) in by_scope {
-        for (table, name, found) in [
-            (&shared.tables().turns, column::ID, &mut known.turns),
-            (&shared.tables().points, column::TURN, &mut known.points),
-        ] {
-            for batch in tables::rows(table, filter::of_ids(scope, name, &ids), &[name], None).await? {
-                found.extend(columns::identifiers_from(&batch, name)?.into_iter().map(|id| (scope.clone(), id)));
-            }
-        }
+        rows.note_known(scope, &ids, &mut known).await?;
     }
     Ok(known)
 }
 
-async fn append_points(shared: &Shared, completed: &[CompletedTurn], known: &Known) -> Result<(), StoreError> {
-    let missing = missing(completed, &known.points);
-    let batch = batches::points_to_batch(&missing, shared.tables().vector_width)?;
-    let added = batch.num_rows() as u64;
-    tables::append(&shared.tables().points, batch).await?;
+async fn append_points(shared: &Shared, completed: &[CompletedTurn], known: &KnownRows) -> Result<(), StoreError> {
+    let added = shared.rows().add_points(&missing(completed, &known.points)).await?;
     shared.stored_points.fetch_add(added, Ordering::Relaxed);
     Ok(())
 }
 
-async fn append_turns(shared: &Shared, completed: &[CompletedTurn], known: &Known) -> Result<(), StoreError> {
+async fn append_turns(shared: &Shared, completed: &[CompletedTurn], known: &KnownRows) -> Result<(), StoreError> {
     let missing = missing(completed, &known.turns);
-    tables::append(&shared.tables().turns, batches::turns_to_batch(&missing)?).await?;
+    shared.rows().add_turns(&missing).await?;
     shared.stored_turns.fetch_add(missing.len() as u64, Ordering::Relaxed);
     Ok(())
 }

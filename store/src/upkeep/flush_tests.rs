@@ -37,7 +37,7 @@ async fn read(store: &Store, number: u8) {
 async fn flush_points_alone(store: &Store) {
     let keys = store.shared().turn_index().completed();
     let completed = pending_rows(store.shared(), keys).await.unwrap();
-    append_points(store.shared(), &completed, &Known::default()).await.unwrap();
+    append_points(store.shared(), &completed, &KnownRows::default()).await.unwrap();
 }
 
 /// Everything is there once, in LanceDB and not in the journal.

@@ -14,7 +14,7 @@ use lance::table::format::Fragment;
 use lancedb::Table;
 use lancedb::index::Index;
 
-use super::{catch_up, maintenance, repair};
+use super::{catch_up, maintenance, repair, replay};
 use crate::error::StoreError;
 use crate::lance::schema::{POINTS, TURNS};
 use crate::lance::{opening, tables};
@@ -80,7 +80,7 @@ async fn mend(shared: &Arc<Shared>) -> Result<(), StoreError> {
              read again when their client sends them"
         );
     }
-    repair::count(shared).await?;
+    replay::count(shared).await?;
     shared.wake.notify_one();
     tracing::info!(rows_lost, "the tables can be read again");
     Ok(())

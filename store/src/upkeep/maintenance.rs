@@ -24,9 +24,9 @@ use lancedb::Table;
 use lancedb::index::Index;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
-use super::pruning::{Outdated, prune};
 use super::{deletion, expiry, flush};
 use crate::error::StoreError;
+use crate::lance::pruning::{Outdated, prune};
 use crate::lance::tables::{self, Tables};
 use crate::lance::vector_index;
 use crate::state::Shared;

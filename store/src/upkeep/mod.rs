@@ -11,7 +11,7 @@ pub(crate) mod flush;
 pub(crate) mod healing;
 mod integrity;
 pub(crate) mod maintenance;
-pub(crate) mod pruning;
 pub(crate) mod repair;
+pub(crate) mod replay;
 pub(crate) mod schedule;
 pub(crate) mod watch;

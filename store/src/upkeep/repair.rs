@@ -10,33 +10,23 @@ use std::sync::atomic::Ordering;
 use lancedb::Table;
 use lancedb::query::{QueryBase, Select};
 
-use super::{catch_up, deletion, integrity};
+use super::{catch_up, deletion, integrity, replay};
 use crate::error::StoreError;
 use crate::lance::opening::Inspected;
 use crate::lance::schema::column;
-use crate::lance::{batches, columns, filter, tables, vector_index};
+use crate::lance::{batches, columns, filter, tables};
 use crate::records::{Scope, TurnId, TurnKey};
 use crate::state::Shared;
 use crate::tasks::to_completion;
 
 /// Brings memory, journal and tables together after opening.
 pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), StoreError> {
-    deletion::note_all(shared).await?;
     if rows_lost {
+        deletion::note_all(shared).await?;
         let unread = reconcile(shared).await?;
         tracing::warn!(unread, "a table was rolled back; turns that lost their main points are read again");
     }
-    let pending = shared.blocking(|shared| shared.journal.keys()).await?;
-    {
-        let mut turn_index = shared.turn_index();
-        pending.into_iter().for_each(|((scope, id), state)| turn_index.set_pending(&scope, id, state));
-    }
-    count(shared).await?;
-    match deletion::resume(shared).await {
-        // Noted and said; it is tried again, and nothing is read of its scope until then.
-        Err(_) if shared.deletions_due.is_any() => Ok(()),
-        resumed => resumed,
-    }
+    replay::replay(shared).await
 }
 
 /// Opens the tables anew, as a start does, and repairs what is damaged. Does nothing if everything is there after all.
@@ -53,7 +43,7 @@ pub(crate) async fn reopen(shared: &Arc<Shared>) -> Result<(), StoreError> {
         }
         let before = shared.stored_turns.load(Ordering::Relaxed);
         let again = reconcile(&shared).await?;
-        count(&shared).await?;
+        replay::count(&shared).await?;
         catch_up::reset(&shared, &mut writer).await?;
         shared.losses.fetch_add(1, Ordering::AcqRel);
         shared.is_reconciliation_due.store(false, Ordering::Release);
@@ -93,19 +83,6 @@ async fn is_reopened(shared: &Arc<Shared>) -> Result<bool, StoreError> {
     let rows_lost = was_due || opened.rows_lost;
     shared.is_reconciliation_due.store(rows_lost, Ordering::Release);
     Ok(rows_lost)
-}
-
-/// Counts the rows of both tables, and notes whether vectors are indexed.
-pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
-    let failed = || StoreError::lance("count rows");
-    let tables = shared.tables();
-    let turns = tables.turns.count_rows(None).await.map_err(failed())?;
-    let points = tables.points.count_rows(None).await.map_err(failed())?;
-    shared.stored_turns.store(turns as u64, Ordering::Relaxed);
-    shared.stored_points.store(points as u64, Ordering::Relaxed);
-    let is_indexed = vector_index::exists(&tables.points).await?;
-    shared.has_vector_index.store(is_indexed, Ordering::Release);
-    Ok(())
 }
 
 /// Puts turns whose points are gone back into the journal as unread, and removes points whose turn is gone (unless the

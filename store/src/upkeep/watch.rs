@@ -14,9 +14,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::attempts::conclude;
 use super::backoff::{Backoff, until};
-use super::{catch_up, healing, integrity, repair};
+use super::catch_up::{is_let_go, reopen_journal, repair_journal};
+use super::{healing, integrity, repair};
 use crate::error::StoreError;
-use crate::journal::{Repaired, Room};
 use crate::state::Shared;
 use crate::trouble::{StorePart, one_line};
 
@@ -63,51 +63,6 @@ pub(crate) async fn background(store: Weak<Shared>) {
     }
 }
 
-/// Whether nobody but this task has the store any more. Then its files are somebody else's.
-fn is_let_go(shared: &Arc<Shared>) -> bool {
-    Arc::strong_count(shared) == 1
-}
-
-/// Who reads, or deletes something to make room, does not wait for space.
-async fn reopen_journal(shared: &Arc<Shared>) {
-    if is_let_go(shared) {
-        return;
-    }
-    let reopened = async {
-        let reopened = shared.blocking(|shared| shared.journal.reopen_for_reading()).await?;
-        catch_up::note(shared, reopened);
-        catch_up::catch_up(shared).await
-    };
-    if let Err(error) = reopened.await {
-        tracing::debug!(cause = one_line(&error), "the journal can't be opened again on the full disk");
-    }
-}
-
-async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
-    if is_let_go(shared) {
-        return Ok(());
-    }
-    // A deletion holds this lock, and may need the room that would be kept for the next one.
-    let no_deletion = shared.maintenance.try_lock();
-    let room = if no_deletion.is_ok() { Room::Keep } else { Room::Leave };
-    let repaired = shared
-        .blocking(move |shared| {
-            shared.journal.check_file();
-            match shared.journal.trouble() {
-                Some(_) => shared.journal.repair(room),
-                None => Ok(Repaired::Nothing),
-            }
-        })
-        .await;
-    drop(no_deletion);
-    if let Ok(repaired) = &repaired {
-        catch_up::note(shared, *repaired);
-    }
-    // What the journal holds can be known also where there is no space yet.
-    catch_up::catch_up(shared).await?;
-    repaired.map(|_| ())
-}
-
 async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let is_whole = !shared.is_reconciliation_due.load(Ordering::Acquire) && integrity::are_whole(shared).await?;
     if is_let_go(shared) {
@@ -139,6 +94,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
+    use crate::journal::Repaired;
     use crate::{Store, StoreConfig};
 
     #[tokio::test(flavor = "multi_thread")]

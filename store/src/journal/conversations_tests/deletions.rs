@@ -7,8 +7,8 @@ fn a_deletion_takes_conversations_with_it() {
     let mut all = Conversations::new();
     let first = all.said(&[1, 2, 3]);
     let other = all.said(&[5, 6, 7]);
-    let (ids, conversations) = (HashSet::new(), HashSet::from([first.conversation]));
-    all.delete(Removed::Turns { ids, conversations, places: HashSet::new() });
+    let (ids, conversations) = ([].into(), [first.conversation].into());
+    all.delete(Removed::Turns { ids, conversations, places: [].into() });
     assert_eq!(all.match_conversation(&[1, 2, 3]).tip, None);
     assert_eq!(all.match_conversation(&[5, 6, 7]).tip, Some(other));
     all.delete(Removed::Everything);

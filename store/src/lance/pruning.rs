@@ -3,20 +3,17 @@
 //! Responsible for: how a table is pruned.
 
 use std::io;
-use std::sync::Arc;
 
 use chrono::TimeDelta;
 use lance::Dataset;
 
+use super::old_versions;
 use crate::directory::Directory;
 use crate::error::StoreError;
-use crate::lance::{old_versions, tables};
-use crate::state::Shared;
-use crate::trouble::one_line;
 
 /// What goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outdated {
+pub(crate) enum Outdated {
     /// Versions that no reader has any more, and the files that only they name. Others may be written meanwhile.
     OlderThanAnHour,
     /// The same, and the files that no version names. Only for who holds `writer`: those of a write under way are such files.
@@ -28,11 +25,11 @@ pub(super) enum Outdated {
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Pruned {
+pub(crate) struct Pruned {
     /// Versions.
-    pub(super) versions: u64,
+    pub(crate) versions: u64,
     /// Bytes of the files that only they named, or no version.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Removes what is outdated of a table, seen from a version of it, which stays with all that came after it. An old version that
@@ -40,7 +37,7 @@ pub(super) struct Pruned {
 ///
 /// # Errors
 /// When Lance can't prune, and when files can't be removed.
-pub(super) async fn prune(
+pub(crate) async fn prune(
     directory: &Directory,
     name: &str,
     newest: &Dataset,
@@ -85,20 +82,4 @@ async fn clean_up(
         return Err(StoreError::file("remove old files of", &directory.table(name))(failed));
     }
     Ok(Pruned { versions: removed.old_versions, bytes: removed.bytes_removed })
-}
-
-/// Removes at once the files that no version needs but old ones, where a full disk lets nothing else be done. Only for who holds
-/// `maintenance` and `writer`, and has made what was written durable. What it cannot do maintenance does.
-pub(super) async fn free_space(shared: &Arc<Shared>) {
-    let open = shared.tables();
-    let _no_readers = shared.gate.write().await;
-    for table in [&open.turns, &open.points] {
-        let pruned = async {
-            let newest = tables::dataset(table).await?;
-            prune(&shared.directory, table.name(), &newest, Outdated::AllButTheNewest).await
-        };
-        if let Err(error) = pruned.await {
-            tracing::debug!(cause = one_line(&error), "old versions stay on the full disk");
-        }
-    }
 }
