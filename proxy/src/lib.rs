@@ -31,3 +31,7 @@ pub mod error;
 mod reason;
 mod secret;
 pub mod telemetry;
+
+// What is tried with any bytes.
+#[doc(hidden)]
+pub mod fuzzing;
