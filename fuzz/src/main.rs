@@ -24,10 +24,8 @@ fn choose() {
         let names: String = targets().map(|(name, _)| format!("{name}\n")).collect();
         end(i32::from(io::stdout().write_all(names.as_bytes()).is_err()), "");
     };
-    match target(&name) {
-        Some(attempt) => drop(CHOSEN.set(attempt)),
-        None => end(64, "MAINPOINT_FUZZ_TARGET names no target"),
-    }
+    let Some(attempt) = target(&name) else { end(64, "MAINPOINT_FUZZ_TARGET names no target") };
+    let _ = CHOSEN.set(attempt);
     if let Some(directory) = std::env::var_os("MAINPOINT_FUZZ_SEEDS")
         && let Err(error) = fill(&name, directory.as_ref())
     {

@@ -105,7 +105,7 @@ fn configurations() -> Vec<Vec<u8>> {
 
 /// The head of a model's file, with further keys whose texts have so many bytes.
 fn gguf(texts: &[(&str, usize)]) -> Vec<u8> {
-    let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let mut file = b"GGUF\x03\0\0\0".to_vec();
     file.extend([1, 3 + texts.len() as u64].map(u64::to_le_bytes).concat());
     file.extend([text("general.architecture"), vec![8, 0, 0, 0], text("bert")].concat());
@@ -123,7 +123,7 @@ fn gguf(texts: &[(&str, usize)]) -> Vec<u8> {
 fn safetensors() -> Vec<u8> {
     let head = json!({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}, "b": {"dtype": "F32", "shape": [1], "data_offsets": [16, 20]}});
     let head = head.to_string();
-    [&(head.len() as u64).to_le_bytes(), head.as_bytes(), &[7; 20]].concat()
+    [&(head.len() as u64).to_le_bytes()[..], head.as_bytes(), &[7; 20]].concat()
 }
 
 const CHATS: &[&str] = &[

@@ -1,4 +1,5 @@
 //! A moment of fuzzing: what each target is tried with first, and changes of it, the same in every run.
+#![expect(clippy::expect_used, reason = "tests fail loudly")]
 
 use fastrand::Rng;
 

@@ -78,8 +78,8 @@ fn check_message(request: &ChatRequest, message: &Message) {
     }
     let tree: Result<Value, _> = serde_json::from_slice(request.slice(&message.range));
     assert!(tree.is_ok(), "{message:?}");
-    if let Ok(Value::String(content)) = tree.map(|mut tree| tree["content"].take())
-        && message.role != "function"
+    let said = tree.ok().and_then(|tree| tree.get("content")?.as_str().map(str::to_owned));
+    if let Some(content) = said
         && message.fields.iter().all(|(name, _)| *name != "item")
     {
         let texts = message.parts.iter().filter_map(|part| match part {
