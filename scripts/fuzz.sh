@@ -12,7 +12,7 @@ targets=${TARGETS:-$("$program")}
 
 attempt() {
   local longest=4096
-  case $1 in chat | responses | sse | secrets) longest=16384 ;; esac
+  case $1 in chat | responses | secrets) longest=16384 ;; esac
   mkdir -p "$directory/corpus/$1" "$directory/crashes/$1"
   # The seeds and their dictionary are written first, by a run of nothing.
   export MAINPOINT_FUZZ_TARGET=$1
