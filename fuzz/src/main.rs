@@ -26,6 +26,8 @@ fn choose() {
     };
     let Some(attempt) = target(&name) else { end(64, "MAINPOINT_FUZZ_TARGET names no target") };
     let _ = CHOSEN.set(attempt);
+    // What is loaded once, such as tokenizers, is none of the time of an input.
+    seeds::own(&name).iter().for_each(|seed| attempt(seed));
     if let Some(directory) = std::env::var_os("MAINPOINT_FUZZ_SEEDS")
         && let Err(error) = fill(&name, directory.as_ref())
     {

@@ -128,6 +128,8 @@ fn safetensors() -> Vec<u8> {
 
 const CHATS: &[&str] = &[
     r#"{"messages":[{"role":"user","content":"hi"}]}"#,
+    r#"{"messages":[{"role":"user","content":"hi"}],"model":"gpt-4o"}"#,
+    r#"{"messages":[{"role":"user","content":"hi"}],"model":"gpt-3.5-turbo"}"#,
     "{\"model\":\"m\", \"messages\" :[\n {\"role\":\"system\",\"content\":\"s\"} ,\t{\"content\":\"\\u0061\",\"role\":\"user\"},{\"role\":\"assistant\",\"content\":[]}],\"seed\":12345678901234567890}",
     r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]},{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":"r"}],"tools":[],"n":1}"#,
     r#"{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"a"},{"type":"text","text":"b"}]},{"role":"critic"},7,null,{"role":"user","content":"\ud800"}],"user":7}"#,
@@ -135,6 +137,8 @@ const CHATS: &[&str] = &[
 ];
 const RESPONSES: &[&str] = &[
     r#"{"input":"hi","instructions":"Be brief."}"#,
+    r#"{"input":"hi","model":"gpt-4o"}"#,
+    r#"{"input":"hi","model":"gpt-4"}"#,
     r#"{"input":[{"role":"user","content":"a"},{"type":"reasoning","id":"r","summary":[],"encrypted_content":"x"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"x"},{"type":"message","role":"assistant","content":[{"type":"output_text","text":"b"}]}]}"#,
     r#"{"input":[{"type":"item_reference","id":"m"},{"type":"web_search_call","id":"w"},{"type":"mcp_approval_request","id":"i"},{"type":"mcp_approval_response","approval_request_id":"i","approve":true},{"type":"custom_tool_call_output","call_id":"c","output":[{"type":"input_text","text":"x"}]},{"type":"local_shell_call","id":"s","call_id":"c"}]}"#,
 ];
