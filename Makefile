@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-simulation bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-simulation bench-fuzz bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,10 @@ bench-overhead: models load-tools ## What a request costs through mainpoint, ngi
 
 bench-kills: models ## Forty kills and ten stops under more load than the reader can follow; is every acknowledged turn there, once? (ARGS="--quick" is passed on)
 	$(BENCH) kills $(ARGS)
+
+bench-fuzz: packages ## Whatever is read from outside, with any bytes, under libFuzzer (MINUTES=10, TARGETS="sse gguf")
+	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/scripts/instrumented-rustc.sh" cargo build --workspace --bin mainpoint-fuzz --features mainpoint-fuzz/libfuzzer
+	scripts/fuzz.sh $(TARGET)/debug/mainpoint-fuzz $(TARGET)/fuzz bench/results
 
 release: build ## The program without debug information (dist/mainpoint), and its bill of materials (dist/mainpoint.cdx.json)
 	mkdir -p dist

@@ -20,6 +20,8 @@ mod error;
 #[cfg(test)]
 mod every_text_tests;
 mod ffi;
+#[doc(hidden)]
+pub mod fuzzing;
 mod generate;
 mod halt;
 mod llama;

@@ -33,3 +33,7 @@ mod reason;
 pub mod room;
 mod secret;
 pub mod telemetry;
+
+// What is tried with any bytes.
+#[doc(hidden)]
+pub mod fuzzing;

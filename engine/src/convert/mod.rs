@@ -1,6 +1,7 @@
 //! Turning published models (safetensors and their vocabularies) into GGUF files.
 
 mod e5;
+pub(crate) mod fuzzing;
 mod gemma;
 mod minilm;
 mod output;

@@ -37,15 +37,16 @@ impl GgufHeader {
         usize::try_from(number).ok()
     }
 
-    /// Bytes that the file has when it is complete.
+    /// Bytes that the file has when it is complete; the most that there can be for one that says more.
     pub(crate) fn bytes(&self) -> u64 {
         let gguf = self.gguf.as_ptr();
         // SAFETY: the head is alive, and the indices are those of its tensors.
         let (start, ends) = unsafe {
-            let end = |index| sys::gguf_get_tensor_offset(gguf, index) + sys::gguf_get_tensor_size(gguf, index);
+            let end =
+                |index| sys::gguf_get_tensor_offset(gguf, index).saturating_add(sys::gguf_get_tensor_size(gguf, index));
             (sys::gguf_get_data_offset(gguf), (0..sys::gguf_get_n_tensors(gguf)).map(end).max())
         };
-        (start + ends.unwrap_or(0)) as u64
+        start.saturating_add(ends.unwrap_or(0)) as u64
     }
 
     /// The index of a key of this type.

@@ -83,6 +83,20 @@ mod tests {
             let error = describe_encoder(&path).unwrap_err();
             assert!(matches!(&error, EngineError::ModelCorrupt { path: named, .. } if *named == path), "{error}");
         }
+        let path = directory.path().join("endless.gguf");
+        // A head without keys, and a tensor of all but 128 of the bytes that can be counted.
+        let parts: [&[u8]; 7] = [
+            b"GGUF",
+            &[3, 0, 0, 0, 1],
+            &[0; 15],
+            &[1, 0, 0, 0, 0, 0, 0, 0, b'a', 1, 0, 0, 0],
+            &((1_u64 << 62) - 32).to_le_bytes(),
+            &[0; 12],
+            &[0; 64],
+        ];
+        std::fs::write(&path, parts.concat()).unwrap();
+        let error = describe_encoder(&path).unwrap_err();
+        assert!(error.to_string().contains("bytes instead of"), "{error}");
         let error = describe_encoder(&directory.path().join("none.gguf")).unwrap_err();
         assert!(matches!(error, EngineError::ModelMissing { .. }), "{error}");
     }

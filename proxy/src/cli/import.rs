@@ -3,6 +3,7 @@
 //! Every line is checked before anything is created.
 
 mod export;
+mod fuzzing;
 mod history;
 mod line;
 mod passed_over;
@@ -19,6 +20,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::Store;
 
 use export::Export;
+pub(crate) use fuzzing::lines as try_lines;
 use history::History;
 use remote::Sent;
 use summary::Summary;

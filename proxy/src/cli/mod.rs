@@ -18,6 +18,7 @@ mod search;
 mod serve;
 
 pub use error::CliError;
+pub(crate) use import::try_lines as try_import;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

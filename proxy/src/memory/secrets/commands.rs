@@ -58,6 +58,16 @@ pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Ran
     words.at..words.at
 }
 
+/// The first further password of a command behind one that ends at `end`, likewise; `None` where a command takes no more than one.
+pub(super) fn further(text: &[u8], end: usize, arguments: &[Argument]) -> Option<Range<usize>> {
+    if matches!(arguments, [Argument::Operand(..) | Argument::Piped]) {
+        return None;
+    }
+    let rest = text.get(end..)?;
+    let behind = rest.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(rest.len());
+    Some(password(text, end + behind, arguments))
+}
+
 /// The argument that is written to its option in this word.
 fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> Option<&'a Argument> {
     let word = text.get(word.clone())?;

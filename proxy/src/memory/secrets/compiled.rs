@@ -53,6 +53,14 @@ impl CompiledRule {
         }
     }
 
+    /// What the same command takes for a further secret behind one that ends at `end`.
+    pub(super) fn further(&self, text: &[u8], end: usize) -> Option<Range<usize>> {
+        match self.rule.secret {
+            Secret::Argument(arguments) => commands::further(text, end, arguments),
+            _ => None,
+        }
+    }
+
     /// What of that is a secret, if it is one.
     pub(super) fn passed(&self, text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
         let value = text.get(range.clone())?;

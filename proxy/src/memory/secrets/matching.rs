@@ -158,16 +158,19 @@ impl Search<'_> {
             self.tried = vec![0; self.finder.rules.len()];
         }
         let Some(tried) = self.tried.get_mut(number).filter(|tried| **tried <= start) else { return };
-        let Some(secret) = compiled.secret(self.text, start) else { return };
-        *tried = secret.end;
-        match compiled.passed(self.text, secret.clone()) {
-            Some(range) => {
-                *tried = range.end.max(*tried);
-                self.found.push(Found { range, kind: compiled.rule.kind, rank: number });
+        let mut next = compiled.secret(self.text, start);
+        while let Some(secret) = next.take() {
+            *tried = secret.end;
+            match compiled.passed(self.text, secret.clone()) {
+                Some(range) => {
+                    *tried = range.end.max(*tried);
+                    next = compiled.further(self.text, *tried);
+                    self.found.push(Found { range, kind: compiled.rule.kind, rank: number });
+                }
+                // The next name may stand within what this one does not name. A value is short, so that little is read twice.
+                None if matches!(compiled.rule.secret, Secret::Value) => *tried = secret.start,
+                None => {}
             }
-            // The next name may stand within what this one does not name. A value is short, so that little is read twice.
-            None if matches!(compiled.rule.secret, Secret::Value) => *tried = secret.start,
-            None => {}
         }
     }
 

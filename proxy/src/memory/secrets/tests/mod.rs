@@ -77,6 +77,15 @@ fn no_drawn_secret_passes_in_any_sentence_and_the_rest_stays_byte_for_byte() {
 }
 
 #[test]
+fn of_a_command_with_many_passwords_none_passes() {
+    for (command, option) in [("curl", "-u ann:"), ("curl", "--user=ann:"), ("sshpass", "-p "), ("mysql", "-p")] {
+        let arguments = (0..40).map(|number| format!(" {option}'S3cr{number}' host{number}"));
+        let found = masked(&format!("{command}{}", arguments.collect::<String>()));
+        assert!(!found.contains("S3cr") && found.contains("host39"), "{found}");
+    }
+}
+
+#[test]
 fn what_only_looks_like_a_secret_stays() {
     for text in [
         "My padlock code is 7391-K and I live at 12 Elm Street.",
