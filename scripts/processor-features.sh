@@ -16,7 +16,8 @@ on_if() {
     echo ON
 }
 
-# Every one is named, on or off: cargo compiles llama.cpp anew as soon as one changes, as in a target directory from another machine.
+# AMX stays off: llama.cpp leaves its tiles without a configuration where the compiler optimises (its pull request 26954), so that the first
+# multiplication is an illegal instruction. Every one is named, on or off: cargo compiles llama.cpp anew as soon as one changes, as in a target directory from another machine.
 config="# Written by scripts/processor-features.sh for the processor of this machine.
 [env]
 GGML_AVX512 = \"$(on_if avx512f avx512cd avx512vl avx512dq avx512bw)\"
@@ -24,9 +25,9 @@ GGML_AVX512_BF16 = \"$(on_if avx512_bf16)\"
 GGML_AVX512_VBMI = \"$(on_if avx512vbmi)\"
 GGML_AVX512_VNNI = \"$(on_if avx512_vnni)\"
 GGML_AVX_VNNI = \"$(on_if avx_vnni)\"
-GGML_AMX_TILE = \"$(on_if amx_tile)\"
-GGML_AMX_INT8 = \"$(on_if amx_tile amx_int8)\"
-GGML_AMX_BF16 = \"$(on_if amx_tile amx_bf16)\""
+GGML_AMX_TILE = \"OFF\"
+GGML_AMX_INT8 = \"OFF\"
+GGML_AMX_BF16 = \"OFF\""
 
 mkdir -p .cargo
 [[ -f .cargo/config.toml && "$(cat .cargo/config.toml)" == "$config" ]] || echo "$config" >.cargo/config.toml
