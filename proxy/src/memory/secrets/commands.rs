@@ -64,7 +64,7 @@ pub(super) fn further(text: &[u8], end: usize, arguments: &[Argument]) -> Option
         return None;
     }
     let rest = text.get(end..)?;
-    let behind = rest.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(rest.len());
+    let behind = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
     Some(password(text, end + behind, arguments))
 }
 
