@@ -42,9 +42,8 @@ impl GgufHeader {
         let gguf = self.gguf.as_ptr();
         // SAFETY: the head is alive, and the indices are those of its tensors.
         let (start, ends) = unsafe {
-            let end = |index| {
-                sys::gguf_get_tensor_offset(gguf, index).saturating_add(sys::gguf_get_tensor_size(gguf, index))
-            };
+            let end =
+                |index| sys::gguf_get_tensor_offset(gguf, index).saturating_add(sys::gguf_get_tensor_size(gguf, index));
             (sys::gguf_get_data_offset(gguf), (0..sys::gguf_get_n_tensors(gguf)).map(end).max())
         };
         start.saturating_add(ends.unwrap_or(0)) as u64
