@@ -81,7 +81,7 @@ struct Played {
 
 const STUDY: &str = "kill-9";
 /// After how many milliseconds of talk the program is ended.
-const MOMENTS: std::ops::Range<u64> = 50..2000;
+const MOMENTS: Range<u64> = 50..2000;
 /// Most rounds on one data directory.
 const ROUNDS: usize = 25;
 /// How often the program is stopped in good order.

@@ -84,7 +84,7 @@ pub async fn run(options: &SoakOptions) -> Result<(), BenchError> {
     let outcome = measure(&plan, &mut fastrand::Rng::with_seed(seed)).await?;
     let mut report = Report::default();
     (report.rows, report.charts) = (outcome.rows(), outcome.course.charts());
-    report.tabulate(format!("{} minutes", options.minutes), note(seed), |_| true);
+    report.tabulate(format!("{:.1} minutes", plan.length.as_secs_f64() / 60.0), note(seed), |_| true);
     report.publish(&options.out, STUDY, "A long time of everything", RELIABILITY)?;
     outcome.verdict()
 }

@@ -110,7 +110,7 @@ mod tests {
             while epoch.outages() < 2 {
                 tokio::task::yield_now().await;
             }
-            while !asked().await.is_some_and(|heard| heard.status == 200) {}
+            while asked().await.is_none_or(|heard| heard.status != 200) {}
         };
         tokio::select! {
             result = going_on => result.unwrap(),
