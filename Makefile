@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-simulation bench-fuzz bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt deny bench bench-recall bench-answers bench-sessions bench-privacy bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-faults bench-kills bench-memory-dead bench-storm bench-soak bench-reliability bench-simulation bench-fuzz bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,12 +67,29 @@ bench-handles: models ## Open files of a proxy whose store is maintained every s
 bench-overhead: models load-tools ## What a request costs through mainpoint, nginx and other gateways (ARGS="--quick …" is passed on)
 	$(BENCH) overhead $(ARGS)
 
-bench-kills: models ## Forty kills and ten stops under more load than the reader can follow; is every acknowledged turn there, once? (ARGS="--quick" is passed on)
+# Faults in turn, so that none stands in another's way; the page is written of what came of them, also where a claim fails.
+bench-faults: models ## Every study of reliability, and bench/RELIABILITY.md (ARGS="--quick" is passed on)
+	status=0; for study in kills memory-dead storm soak; do $(BENCH) $$study $(ARGS) || status=1; done; \
+	for target in bench-simulation bench-fuzz bench-reliability; do $(MAKE) $$target || status=1; done; exit $$status
+
+bench-kills: models ## 200 kills and ten stops under more load than the reader can follow; is every acknowledged turn there, once? (ARGS="--quick" is passed on)
 	$(BENCH) kills $(ARGS)
 
 bench-fuzz: packages ## Whatever is read from outside, with any bytes, under libFuzzer (MINUTES=10, TARGETS="sse gguf")
 	RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/scripts/instrumented-rustc.sh" cargo build --workspace --bin mainpoint-fuzz --features mainpoint-fuzz/libfuzzer
 	scripts/fuzz.sh $(TARGET)/debug/mainpoint-fuzz $(TARGET)/fuzz bench/results
+
+bench-memory-dead: models ## Requests while the reader, the questions or the store is dead (ARGS="--quick" is passed on)
+	$(BENCH) memory-dead $(ARGS)
+
+bench-storm: models ## A thousand clients that leave: are they noticed, and does anything stay open? (ARGS="--quick" is passed on)
+	$(BENCH) storm $(ARGS)
+
+bench-soak: models ## Half an hour of everything: does memory grow, is every request answered? (ARGS="--minutes 120" is passed on)
+	$(BENCH) soak $(ARGS)
+
+bench-reliability: build ## Writes bench/RELIABILITY.md from bench/results/reliability.jsonl
+	$(BENCH) reliability
 
 release: build ## The program without debug information (dist/mainpoint), and its bill of materials (dist/mainpoint.cdx.json)
 	mkdir -p dist

@@ -31,3 +31,12 @@ GGML_AMX_BF16 = \"OFF\""
 
 mkdir -p .cargo
 [[ -f .cargo/config.toml && "$(cat .cargo/config.toml)" == "$config" ]] || echo "$config" >.cargo/config.toml
+
+# What was compiled for other instructions is thrown away: llama.cpp's build keeps the answers of its first configuration.
+for cache in "${CARGO_TARGET_DIR:-target}"/*/build/llama-cpp-sys-2-*/out/build/CMakeCache.txt; do
+    [[ -f "$cache" ]] || continue
+    while IFS=' ="' read -r name value _; do
+        [[ "$name" == GGML_* ]] || continue
+        grep -q "^$name:[A-Z]*=$value$" "$cache" || { cargo clean --quiet --package llama-cpp-sys-2; exit 0; }
+    done <<<"${config//\"/}"
+done

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use mainpoint_bench::{
-    BenchError, answers, demo, handles, ingest, kills, overhead, prompt_prices, reader_speed, recall, request_path,
-    sessions,
+    BenchError, answers, demo, handles, ingest, kills, memory_dead, overhead, prompt_prices, reader_speed, recall,
+    reliability, request_path, sessions, soak, storm,
 };
 
 /// Benchmarks of mainpoint, run on its own engine and store.
@@ -42,6 +42,14 @@ enum Command {
     Handles(handles::HandlesOptions),
     /// Whether turns that were acknowledged outlive kills and stops under more load than the reader can follow.
     Kills(kills::KillOptions),
+    /// What clients notice while the reader, the questions or the store is dead.
+    MemoryDead(memory_dead::MemoryDeadOptions),
+    /// Whether clients that leave are noticed, and anything stays open behind a thousand of them.
+    Storm(storm::StormOptions),
+    /// Whether memory, open files and threads grow, and every request is answered, over a long time of everything.
+    Soak(soak::SoakOptions),
+    /// Writes the page of what is claimed of the program's reliability and what was measured.
+    Reliability(reliability::ReliabilityOptions),
     /// What a request and a stream cost through mainpoint, nginx and the gateways of others that are installed.
     Overhead(overhead::OverheadOptions),
     /// The service behind the proxies of `overhead`, which starts it. It ends with its standard input.
@@ -78,6 +86,10 @@ async fn run(command: Command) -> Result<(), BenchError> {
         Command::Ingest(options) => ingest::run(&options).await,
         Command::Handles(options) => handles::run(&options).await,
         Command::Kills(options) => kills::run(&options).await,
+        Command::MemoryDead(options) => memory_dead::run(&options).await,
+        Command::Storm(options) => storm::run(&options).await,
+        Command::Soak(options) => soak::run(&options).await,
+        Command::Reliability(options) => reliability::run(&options),
         Command::Overhead(options) => overhead::run(&options).await,
         Command::Upstream { address } => overhead::serve_upstream(&address).await,
         Command::Demo(options) => {

@@ -96,6 +96,12 @@ impl StartedProxy {
         self.output.text()
     }
 
+    /// The same for when the process has ended.
+    pub fn transcript(&self) -> impl Fn() -> String + use<> {
+        let output = self.output.clone();
+        move || output.text()
+    }
+
     /// The client, for requests of any other kind.
     #[must_use]
     pub fn client(&self) -> &reqwest::Client {

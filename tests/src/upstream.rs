@@ -33,11 +33,25 @@ impl ScriptedUpstream {
     /// # Panics
     /// When the machine has no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        Self::start_on(0).await
+    }
+
+    /// Starts to listen on this port, such as that of an upstream that has ended; 0 lets the machine choose.
+    ///
+    /// # Panics
+    /// When somebody else has the port.
+    pub async fn start_on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
         let port = listener.local_addr().expect("the port").port();
         let state = Arc::new(Mutex::new(State::default()));
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { port, state, server }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The base URL for the proxy's configuration.
@@ -113,7 +127,20 @@ impl ScriptedUpstream {
     /// # Panics
     /// When it does not do so in time.
     pub async fn abandoned(&self, count: usize) {
-        wait_until("the upstream's request is given up", PATIENCE, || async { self.lock().abandoned >= count }).await;
+        wait_until("the upstream's request is given up", PATIENCE, || async { self.lock().given_up.len() >= count })
+            .await;
+    }
+
+    /// When the other side has given up requests before their answers ended, in order.
+    #[must_use]
+    pub fn given_up(&self) -> Vec<Instant> {
+        self.lock().given_up.clone()
+    }
+
+    /// How many requests are being answered.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.lock().unfinished
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -36,6 +36,39 @@ pub fn forget_peaks(root: u32) {
     }
 }
 
+/// What a process has open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// Sockets of any kind.
+    pub sockets: usize,
+    /// Everything else: files, pipes, what the kernel waits on for it.
+    pub others: usize,
+}
+
+/// What the process has open now.
+#[must_use]
+pub fn open_files(process: u32) -> OpenFiles {
+    let entries = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let mut open = OpenFiles::default();
+    // What is closed meanwhile leads nowhere any more.
+    for target in entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()) {
+        let is_socket = target.to_string_lossy().starts_with("socket:");
+        *(if is_socket { &mut open.sockets } else { &mut open.others }) += 1;
+    }
+    open
+}
+
+/// The threads that the process has now, by their numbers, with their names.
+#[must_use]
+pub fn threads(process: u32) -> Vec<(u32, String)> {
+    let entries = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| {
+        let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
+        Some((entry.file_name().to_str()?.parse().ok()?, name.trim().to_owned()))
+    });
+    named.collect()
+}
+
 /// What `/proc/…/stat` says of a process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Process {
@@ -125,5 +158,16 @@ mod tests {
     fn this_process_uses_memory() {
         let usage = of_tree(std::process::id());
         assert!(usage.resident_mib > 0.0 && usage.peak_mib >= usage.resident_mib * 0.5);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn sockets_are_told_from_other_files_and_threads_have_their_names() {
+        let (before, listener) = (open_files(std::process::id()), std::net::TcpListener::bind("127.0.0.1:0"));
+        let _file = std::fs::File::open("/proc/self/stat").expect("a file");
+        let after = open_files(std::process::id());
+        assert!(listener.is_ok() && after.sockets > before.sockets && after.others > before.others);
+        let own = std::thread::current().name().unwrap_or_default().to_owned();
+        assert!(threads(std::process::id()).iter().any(|(_, name)| !name.is_empty() && own.starts_with(name)));
     }
 }

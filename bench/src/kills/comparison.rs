@@ -44,6 +44,15 @@ impl Comparison {
         }
         found
     }
+
+    /// Adds what is wrong elsewhere.
+    pub(super) fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.strayed += other.strayed;
+        self.examples.extend(other.examples);
+        self.examples.truncate(EXAMPLES);
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +81,9 @@ mod tests {
         let kept = kept(&[("a", &["s"]), ("b", &["t", "t", "t"]), ("d", &["s"]), ("e", &["s"])]);
         let found = Comparison::of(&acknowledged, &kept);
         assert_eq!((found.lost, found.doubled, found.strayed), (1, 2, 2));
+        let mut both = Comparison::default();
+        [Comparison::of(&acknowledged, &kept), Comparison::default()].into_iter().for_each(|one| both.add(one));
+        assert_eq!(both, found);
         let examples = ["doubled: \"b\" of caller 1", "lost: \"c\" of caller 0"];
         assert_eq!(found.examples[..2], examples);
     }

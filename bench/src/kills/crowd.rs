@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use mainpoint_tests::{sse, wire};
-use serde_json::{Value, json};
+use http::Method;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::running::{CHAT, Door};
 
 #[derive(Debug)]
 pub(super) struct Crowd(Vec<Speaker>);
@@ -26,13 +28,6 @@ pub(super) struct Talk {
     pub(super) failed: usize,
 }
 
-/// One client's way to the program.
-#[derive(Debug, Clone)]
-struct Door {
-    http: reqwest::Client,
-    url: String,
-}
-
 /// One client, with one conversation after the other.
 #[derive(Debug)]
 struct Speaker {
@@ -51,8 +46,6 @@ const CALLERS: usize = 6;
 const LONGEST: usize = 4;
 /// Between a request that failed and the next.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The last event of a stream.
-const END: &[u8] = b"data: [DONE]\n\n";
 
 pub(super) fn reply_to(question: &str) -> String {
     format!("I have written this down: {question}")
@@ -67,9 +60,7 @@ impl Crowd {
     }
 
     /// Everybody talks until the program has ended. When it is `ending`, a missing answer is no failure any more.
-    pub(super) async fn talk(self, url: String, ending: CancellationToken) -> (Self, Talk) {
-        let http = wire::client();
-        let door = Door { http, url };
+    pub(super) async fn talk(self, door: Door, ending: CancellationToken) -> (Self, Talk) {
         let mut all = JoinSet::new();
         for speaker in self.0 {
             all.spawn(speaker.talk(door.clone(), ending.clone()));
@@ -87,29 +78,6 @@ impl Talk {
     pub(super) fn add(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.failed += other.failed;
-    }
-}
-
-impl Door {
-    /// What is answered to the last of the messages; nothing unless the whole answer came, to its last byte.
-    async fn ask(&self, messages: &[Value], key: &str, streams: bool) -> Option<String> {
-        let body = json!({"model": "m", "messages": messages, "stream": streams}).to_string();
-        let request = self.http.post(format!("{}/chat/completions", self.url));
-        let request = request.header("content-type", "application/json").bearer_auth(key);
-        let mut response = request.body(body).send().await.ok()?;
-        if !response.status().is_success() {
-            return None;
-        }
-        if !streams {
-            let document: Value = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
-            return document["choices"][0]["message"]["content"].as_str().map(str::to_owned);
-        }
-        let mut events = Vec::new();
-        // A client does not wait for what comes behind the last event.
-        while !events.ends_with(END) {
-            events.extend_from_slice(&response.chunk().await.ok()??);
-        }
-        Some(sse::assembled_text(&events))
     }
 }
 
@@ -136,7 +104,9 @@ impl Speaker {
             messages.push(json!({"role": "user", "content": question}));
             let caller = self.number % CALLERS;
             let key = format!("sk-kills-{caller}");
-            let reply = door.ask(&messages, &key, self.number.is_multiple_of(2)).await;
+            let streams = self.number.is_multiple_of(2);
+            let body = json!({"model": "m", "messages": messages, "stream": streams}).to_string();
+            let reply = door.send(Method::POST, CHAT, &key, body).await.and_then(|heard| heard.reply());
             if reply.as_ref() != Some(&reply_to(&question)) {
                 self.unanswered = Some(question).filter(|_| number == 0);
                 return None;
@@ -176,7 +146,8 @@ mod tests {
         upstream.always(repeated);
         let ending = CancellationToken::new();
         let crowd = Crowd::gather(&mut fastrand::Rng::with_seed(1));
-        let talking = tokio::spawn(crowd.talk(upstream.base_url(), ending.clone()));
+        let door = Door::at(&format!("127.0.0.1:{}", upstream.port()));
+        let talking = tokio::spawn(crowd.talk(door, ending.clone()));
         upstream.arrived(2 * SPEAKERS).await;
         ending.cancel();
         upstream.always(|_| mainpoint_tests::Reply::hang_up());
@@ -185,19 +156,5 @@ mod tests {
         let texts: HashSet<&str> = talk.acknowledged.iter().map(|turn| turn.text.as_str()).collect();
         assert!(!texts.is_empty());
         assert_eq!(texts.len(), talk.acknowledged.len());
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_whole_whether_or_not_it_is_streamed_and_nothing_is_seen_of_a_program_that_is_gone() {
-        let upstream = ScriptedUpstream::start().await;
-        upstream.always(repeated);
-        let (http, url) = (wire::client(), upstream.base_url());
-        let door = Door { http, url };
-        let asked = [json!({"role": "user", "content": "two words"})];
-        for streams in [false, true] {
-            assert_eq!(door.ask(&asked, "k", streams).await, Some(reply_to("two words")));
-        }
-        upstream.reply_next(mainpoint_tests::Reply::hang_up());
-        assert_eq!(door.ask(&asked, "k", true).await, None);
     }
 }

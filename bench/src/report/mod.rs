@@ -53,6 +53,8 @@ struct Section {
 
 /// Where the figures of all benchmarks of speed lie together.
 pub(crate) const SPEED: &str = "speed.jsonl";
+/// And those of all studies of reliability.
+pub(crate) const RELIABILITY: &str = "reliability.jsonl";
 
 impl Row {
     pub(crate) fn new(bench: &str, metric: &str, arm: &str, figure: impl Into<Figure>) -> Self {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -18,10 +19,12 @@ pub(super) struct State {
     pub(super) script: VecDeque<Scripted>,
     /// What the others are answered.
     pub(super) otherwise: Otherwise,
-    /// How many requests were given up before their answers ended.
-    pub(super) abandoned: usize,
     /// Whether bodies are forgotten once they are answered.
     pub(super) forgets_bodies: bool,
+    /// How many requests are being answered.
+    pub(super) unfinished: usize,
+    /// When requests were given up before their answers ended.
+    pub(super) given_up: Vec<Instant>,
     /// Whether what OpenAI's service would refuse is refused.
     pub(super) is_strict: bool,
     /// Why requests were refused.

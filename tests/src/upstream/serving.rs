@@ -24,6 +24,11 @@ struct Attendance {
 }
 
 impl Attendance {
+    fn begin(state: Arc<Mutex<State>>) -> Self {
+        lock(&state).unfinished += 1;
+        Self { state, finished: false }
+    }
+
     fn finish(&mut self) {
         self.finished = true;
     }
@@ -31,8 +36,10 @@ impl Attendance {
 
 impl Drop for Attendance {
     fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        state.unfinished -= 1;
         if !self.finished {
-            lock(&self.state).abandoned += 1;
+            state.given_up.push(Instant::now());
         }
     }
 }
@@ -52,7 +59,7 @@ async fn answer(
     let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let recorded = RecordedRequest { method: parts.method, target, headers: parts.headers, body, arrived };
     let reply = lock(&state).answer(recorded);
-    respond(reply, Attendance { state, finished: false }).await
+    respond(reply, Attendance::begin(state)).await
 }
 
 async fn respond(
