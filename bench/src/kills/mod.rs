@@ -81,9 +81,9 @@ struct Played {
 
 const STUDY: &str = "kill-9";
 /// After how many milliseconds of talk the program is ended.
-const MOMENTS: Range<u64> = 50..2000;
+const MOMENTS: Range<u64> = 50..1500;
 /// Most rounds on one data directory.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 8;
 /// How often the program is stopped in good order.
 const STOPS: usize = 10;
 /// Nothing is rewritten.
