@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn what_was_said_and_what_grows_stand_in_the_rows_and_are_judged() {
         let sample = |minute: u32| {
-            let (hours, files) = (f64::from(minute) / 60.0, if minute > 15 { 40.0 } else { 30.0 });
+            let (hours, files) = (f64::from(minute) / 60.0, 30.0 + f64::from(minute) / 3.0);
             Sample { hours, resident_mib: 400.0 + 60.0 * hours, open: files, threads: 20.0 }
         };
         let course = Course { samples: (0..=30).map(sample).collect(), tables: vec![Tables::default()] };
