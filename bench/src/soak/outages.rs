@@ -17,10 +17,13 @@ pub(super) struct Epoch(AtomicUsize);
 
 #[derive(Debug)]
 pub(super) struct Fragile {
-    /// There until it breaks off.
-    runtime: Option<Runtime>,
+    own: Own,
     pub(super) upstream: ScriptedUpstream,
 }
+
+/// A runtime that may end anywhere: none may be waited for where another runs.
+#[derive(Debug)]
+struct Own(Option<Runtime>);
 
 /// Shortest and longest time in which the upstream is not there, in milliseconds.
 const DOWN_MS: std::ops::Range<u64> = 500..3000;
@@ -52,9 +55,11 @@ impl Fragile {
     /// Starts on this port; 0 lets the machine choose.
     pub(super) async fn start(port: u16) -> Result<Self, BenchError> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().because(FAILED)?;
-        let upstream = runtime.spawn(ScriptedUpstream::start_on(port)).await.because(FAILED)?;
+        let starting = runtime.spawn(ScriptedUpstream::start_on(port));
+        let own = Own(Some(runtime));
+        let upstream = starting.await.because(FAILED)?;
         script(&upstream);
-        Ok(Self { runtime: Some(runtime), upstream })
+        Ok(Self { own, upstream })
     }
 
     /// Breaks off and comes again, without end.
@@ -68,7 +73,7 @@ impl Fragile {
             tokio::time::sleep(Duration::from_millis(random.u64(up_ms.clone()))).await;
             epoch.turn();
             let port = self.upstream.port();
-            let runtime = self.runtime.take();
+            let runtime = self.own.0.take();
             let ending = tokio::task::spawn_blocking(move || {
                 if let Some(runtime) = runtime {
                     runtime.shutdown_timeout(END);
@@ -82,10 +87,9 @@ impl Fragile {
     }
 }
 
-impl Drop for Fragile {
+impl Drop for Own {
     fn drop(&mut self) {
-        // No runtime may be waited for where others run.
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
     }
