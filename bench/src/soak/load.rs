@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use http::Method;
-use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, prompt};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::answers::NOTED;
 use super::outages::Epoch;
 use crate::running::{CHAT, Door, Heard};
 use crate::stats::as_float;
@@ -49,11 +49,8 @@ enum Action {
 }
 
 pub(super) const CALLERS: u32 = 3;
-/// Between two words of a stream.
-const PAUSE: Duration = Duration::from_millis(15);
 /// Most messages of a chat; it has outgrown its budget long before.
 const MESSAGES: usize = 80;
-const NOTED: &str = "Noted";
 const API: &str = "/mainpoint/v1";
 /// Twenty parts, as often as each is done.
 const MIXTURE: [(Action, usize); 6] = [
@@ -64,29 +61,6 @@ const MIXTURE: [(Action, usize); 6] = [
     (Action::Lists, 1),
     (Action::Deletes, 1),
 ];
-
-/// Lets an upstream answer each request otherwise, and call the tool that a user's message comes with.
-pub(super) fn script(upstream: &ScriptedUpstream) {
-    let mut number = 0;
-    upstream.always(move |request| {
-        number += 1;
-        answer(request, number)
-    });
-}
-
-fn answer(request: &RecordedRequest, number: usize) -> Reply {
-    let body = request.json();
-    let is_users = prompt::messages(&body).last().is_some_and(|message| prompt::role(message) == "user");
-    if is_users && body.get("tools").is_some() {
-        let call = json!({"id": format!("call-{number}"), "type": "function", "function": {"name": "look", "arguments": "{}"}});
-        let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
-        let choice = json!({"index": 0, "finish_reason": "tool_calls", "logprobs": null, "message": message});
-        let completion =
-            json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]});
-        return Reply::bytes("application/json", completion.to_string());
-    }
-    request.said(&format!("{NOTED} as number {number}, beside what was there before.")).paced(PAUSE)
-}
 
 impl Caller {
     pub(super) fn new(number: u32, door: Door, random: fastrand::Rng) -> Self {

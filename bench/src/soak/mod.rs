@@ -7,6 +7,7 @@
 //! versions of the tables in the data directory. Slopes are Theil–Sen: the median of the slopes through all pairs of samples, after a
 //! third of the time, in which caches, receipts and indices fill. Baseline: no slope.
 
+mod answers;
 mod course;
 mod load;
 mod outages;
@@ -229,8 +230,8 @@ mod tests {
     #[test]
     fn what_was_said_and_what_grows_stand_in_the_rows_and_are_judged() {
         let sample = |minute: u32| {
-            let (hours, files) = (f64::from(minute) / 60.0, 30.0 + f64::from(minute) / 3.0);
-            Sample { hours, resident_mib: 400.0 + 60.0 * hours, open: files, threads: 20.0 }
+            let hours = f64::from(minute) / 60.0;
+            Sample { hours, resident_mib: 400.0 + 60.0 * hours, open: 30.0 + 20.0 * hours, threads: 20.0 }
         };
         let course = Course { samples: (0..=30).map(sample).collect(), tables: vec![Tables::default()] };
         let counted = Counted { asked: 10, answered: 10, turns: 60, ..Counted::default() };
@@ -240,7 +241,7 @@ mod tests {
         };
         assert_eq!(value(&outcome, "rss_slope_mib_per_hour"), Some(60.0));
         assert_eq!(value(&outcome, "rss_slope_kib_per_turn"), Some(512.0));
-        assert!(outcome.verdict().is_err(), "ten files in half an hour");
+        assert!(outcome.verdict().is_err(), "twenty files in an hour");
         outcome.course.samples.iter_mut().for_each(|sample| sample.open = 30.0);
         assert!(outcome.verdict().is_ok());
         outcome.counted.answered = 9;

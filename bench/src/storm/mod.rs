@@ -3,9 +3,9 @@
 //! Question: when a client leaves, how soon does the upstream know, and after a storm of such clients, are sockets and open files
 //! back to what they were? Method: the built program with its own settings; 1,000 clients come within three seconds, in random
 //! mixture: they leave in the middle of their request, before or after the first byte of the answer, some with a reset, some close
-//! their side and wait, some read slowly, some stay. `/proc/PID/fd` is counted before, after a small storm that opens what is opened
-//! once, and afterwards until nothing more is open than then. How soon the upstream knows is measured afterwards, one client after the
-//! other. Baseline: what was open before.
+//! their side and wait, some read slowly, some stay. `/proc/PID/fd` is counted before (sockets at once, files after a small storm that
+//! opens what is opened once), and afterwards until nothing more is open than then. How soon the upstream knows is measured at the
+//! end, one client after the other. Baseline: what was open before.
 
 mod clients;
 
@@ -101,9 +101,10 @@ async fn measure(
 ) -> Result<Outcome, BenchError> {
     let proxy = program(upstream, BUDGET, [("log.filter", "\"warn\"")]).start().await;
     proxy.ready().await;
+    let OpenFiles { sockets, .. } = open_files(proxy.process_id());
     storm(random, &proxy, clients / 5).await?;
     proxy.everything_searchable().await;
-    let before = most_open(&proxy).await;
+    let before = OpenFiles { sockets, ..most_open(&proxy).await };
 
     anstream::eprintln!("{clients} clients come; before, {before:?} are open");
     let (stayed, answered) = storm(random, &proxy, clients).await?;
