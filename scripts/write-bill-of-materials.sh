@@ -13,6 +13,9 @@ if ! cargo cyclonedx --version >/dev/null 2>&1; then
     cargo install --locked --version "$cyclonedx" cargo-cyclonedx
 fi
 
-cargo cyclonedx --manifest-path proxy/Cargo.toml --format json --describe binaries --override-filename mainpoint.cdx
+# One is written for every member of the workspace. Those of the checkout are named by where they lie, which is nobody's business.
+name=mainpoint.cdx
+cargo cyclonedx --manifest-path proxy/Cargo.toml --format json --override-filename "$name"
 mkdir -p "$out"
-mv proxy/mainpoint.cdx.json "$out"/
+sed "s|path+file://$PWD|path+file:///mainpoint|g; s|file://$PWD|file:///mainpoint|g" "proxy/$name.json" >"$out/$name.json"
+rm -f ./*/"$name.json"
