@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
+use crate::listener::Listener;
 use crate::raw_upstream::read_request;
 
 /// The header by which a request says which script it wants.
@@ -38,9 +38,8 @@ pub enum Act {
 /// A running upstream; it stops when dropped.
 #[derive(Debug)]
 pub struct FaultyUpstream {
-    port: u16,
     state: Arc<Mutex<State>>,
-    server: JoinHandle<()>,
+    listener: Listener,
 }
 
 #[derive(Debug, Default)]
@@ -60,28 +59,22 @@ impl FaultyUpstream {
     /// # Panics
     /// When the machine has no free port.
     pub async fn start(scripts: impl IntoIterator<Item = (String, Vec<Vec<Act>>)>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("the port").port();
         let state = Arc::new(Mutex::new(State { scripts: scripts.into_iter().collect(), ..State::default() }));
         let shared = Arc::clone(&state);
-        let server = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
-            }
-        });
-        Self { port, state, server }
+        let listener = Listener::start(move |stream| serve(stream, Arc::clone(&shared))).await;
+        Self { state, listener }
     }
 
     /// The base URL for the proxy's configuration.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port)
+        format!("http://127.0.0.1:{}/v1", self.listener.port)
     }
 
     /// The port on loopback.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.listener.port
     }
 
     /// How many requests for a script it has read.
@@ -100,12 +93,6 @@ impl FaultyUpstream {
     #[must_use]
     pub fn flooded(&self) -> usize {
         lock(&self.state).flooded
-    }
-}
-
-impl Drop for FaultyUpstream {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -22,6 +22,7 @@ pub mod faulty_upstream;
 pub mod forwarded;
 pub mod http_server;
 pub mod languages;
+mod listener;
 pub mod metrics;
 pub mod models;
 pub mod prompt;

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
+
+use crate::listener::Listener;
 
 /// A frame of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -33,9 +34,8 @@ pub enum Step {
 /// A running upstream; it stops when dropped.
 #[derive(Debug)]
 pub struct RawHttp2 {
-    port: u16,
     state: Arc<State>,
-    server: JoinHandle<()>,
+    listener: Listener,
 }
 
 #[derive(Debug, Default)]
@@ -50,22 +50,16 @@ impl RawHttp2 {
     /// # Panics
     /// When the machine has no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("the port").port();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        let server = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&shared)));
-            }
-        });
-        Self { port, state, server }
+        let listener = Listener::start(move |stream| serve(stream, Arc::clone(&shared))).await;
+        Self { state, listener }
     }
 
     /// The port on loopback.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.listener.port
     }
 
     /// Answers the next requests so, and all others with a short text.
@@ -77,12 +71,6 @@ impl RawHttp2 {
     #[must_use]
     pub fn taken(&self) -> usize {
         self.state.taken.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for RawHttp2 {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
+
+use crate::listener::Listener;
 
 /// What an upstream does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,8 @@ pub enum Manners {
 /// A running upstream; it stops when dropped.
 #[derive(Debug)]
 pub struct RawUpstream {
-    port: u16,
     taken: Arc<AtomicUsize>,
-    server: JoinHandle<()>,
+    listener: Listener,
 }
 
 impl RawUpstream {
@@ -39,34 +39,22 @@ impl RawUpstream {
     /// # Panics
     /// When the machine has no free port.
     pub async fn start(manners: Manners) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("the port").port();
         let taken = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&taken);
-        let server = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, manners, Arc::clone(&counter)));
-            }
-        });
-        Self { port, taken, server }
+        let listener = Listener::start(move |stream| serve(stream, manners, Arc::clone(&counter))).await;
+        Self { taken, listener }
     }
 
     /// The base URL for the proxy's configuration.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port)
+        format!("http://127.0.0.1:{}/v1", self.listener.port)
     }
 
     /// How many requests it has taken in completely.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for RawUpstream {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

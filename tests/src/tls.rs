@@ -8,12 +8,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::listener::Listener;
 
 /// A certificate that vouches for itself, and its key.
 #[derive(Debug)]
@@ -76,8 +77,7 @@ impl Certificate {
 /// Speaks TLS on a port of its own, and passes what is in it on to another port; it stops when dropped.
 #[derive(Debug)]
 pub struct TlsFront {
-    port: u16,
-    server: JoinHandle<()>,
+    listener: Listener,
 }
 
 impl TlsFront {
@@ -87,8 +87,6 @@ impl TlsFront {
     /// # Panics
     /// When the machine has no free port, or TLS refuses the certificate.
     pub async fn start(certificate: &Certificate, protocol: &str, behind: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("the port").port();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(certificate.key.clone()));
         let chain = vec![CertificateDer::from(certificate.certificate.clone())];
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
@@ -96,30 +94,20 @@ impl TlsFront {
         let mut config = config.with_single_cert(chain, key).expect("a certificate that can be used");
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let server = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass_on(acceptor.clone(), stream, behind));
-            }
-        });
-        Self { port, server }
+        let listener = Listener::start(move |stream| pass_on(acceptor.clone(), stream, behind)).await;
+        Self { listener }
     }
 
     /// The base URL for the proxy's configuration, with this host.
     #[must_use]
     pub fn base_url(&self, host: &str) -> String {
-        format!("https://{host}:{}/v1", self.port)
+        format!("https://{host}:{}/v1", self.listener.port)
     }
 
     /// The same without TLS, which the server does not speak.
     #[must_use]
     pub fn plain_base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port)
-    }
-}
-
-impl Drop for TlsFront {
-    fn drop(&mut self) {
-        self.server.abort();
+        format!("http://127.0.0.1:{}/v1", self.listener.port)
     }
 }
 

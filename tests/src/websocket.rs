@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
 use crate::deadline::within;
+use crate::listener::Listener;
 
 /// How long one step of an exchange may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,9 +18,8 @@ pub const FAREWELL: &[u8] = b"that was all";
 /// A running server; it stops when dropped.
 #[derive(Debug)]
 pub struct EchoUpstream {
-    port: u16,
     heads: Arc<Mutex<Vec<String>>>,
-    server: JoinHandle<()>,
+    listener: Listener,
 }
 
 /// A client's connection, written and read byte by byte.
@@ -33,17 +32,16 @@ impl EchoUpstream {
     /// # Panics
     /// When the machine has no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("the port").port();
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let server = tokio::spawn(accept(listener, Arc::clone(&heads)));
-        Self { port, heads, server }
+        let shared = Arc::clone(&heads);
+        let listener = Listener::start(move |stream| serve(stream, Arc::clone(&shared))).await;
+        Self { heads, listener }
     }
 
     /// The base URL for the proxy's configuration.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}/v1", self.port)
+        format!("http://127.0.0.1:{}/v1", self.listener.port)
     }
 
     /// The head of the request that arrived last, as it was written.
@@ -54,12 +52,6 @@ impl EchoUpstream {
     pub fn last_head(&self) -> String {
         let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         heads.last().cloned().expect("a request at the upstream")
-    }
-}
-
-impl Drop for EchoUpstream {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 
@@ -120,12 +112,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         // A connection that is reset ends as well.
         let _ = within("the other side ends", PATIENCE, self.0.read_to_end(&mut bytes)).await;
         bytes
-    }
-}
-
-async fn accept(listener: TcpListener, heads: Arc<Mutex<Vec<String>>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, Arc::clone(&heads)));
     }
 }
 
